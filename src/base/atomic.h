@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Atomics under short names, so that one source serves two runners: <stdatomic.h> in the library, and the model checker
+ * of test/model where UVF_MODEL is defined. An order is a bare word that the macro pastes: a_load(&x, acquire).
+ * Each use outside this file carries the tag of its order pair; the pairs are listed at the top of the file that uses them. */
+#ifndef UVF_BASE_ATOMIC_H
+#define UVF_BASE_ATOMIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef UVF_MODEL
+#include "atomic_model.h"
+#else
+#include <stdatomic.h>
+
+typedef _Atomic(uint32_t) a_u32;
+typedef _Atomic(uint64_t) a_u64;
+#define A_PTR(T) _Atomic(T *)
+
+#define a_init(p, v) atomic_init((p), (v))
+#define a_load(p, o) atomic_load_explicit((p), memory_order_##o)
+#define a_store(p, v, o) atomic_store_explicit((p), (v), memory_order_##o)
+#define a_swap(p, v, o) atomic_exchange_explicit((p), (v), memory_order_##o)
+#define a_add(p, v, o) atomic_fetch_add_explicit((p), (v), memory_order_##o)
+#define a_sub(p, v, o) atomic_fetch_sub_explicit((p), (v), memory_order_##o)
+#define a_or(p, v, o) atomic_fetch_or_explicit((p), (v), memory_order_##o)
+#define a_and(p, v, o) atomic_fetch_and_explicit((p), (v), memory_order_##o)
+#define a_cas(p, expected, v, ok, fail)                                                                                \
+  atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_##ok, memory_order_##fail)
+#define a_fence(o) atomic_thread_fence(memory_order_##o)
+#endif
+
+/* Two words that different threads write must not share a line. */
+#define UVF_CACHE_LINE 64
+
+/* A moment of waiting for another CPU. */
+static inline void uvf__relax(void) {
+#if defined(UVF_MODEL)
+  uvf__model_yield();
+#elif defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The generation of fork.h.
+ *
+ * Protocol. G1: `uvf__generation` changes only in a child that has one thread, so every later reader was started by it: relaxed. */
+#include "base/fork.h"
+
+#include <stddef.h>
+
+#include "base/errno.h"
+
+#include "base/atomic.h"
+#include "base/thread.h"
+
+a_u32 uvf__generation;
+
+#ifdef _WIN32
+
+int uvf__fork_watch(void (*in_child)(void)) {
+  (void)in_child;
+  return 0;
+}
+
+#else
+
+static uvf__mutex_t lock = UVF__MUTEX_STATIC;
+static bool watching;           /* under lock */
+static void (*repair)(void);    /* under lock; the child reads it as its only thread */
+
+/* `lock` itself is held across the fork by before(), so that the child never inherits it from another thread. */
+static void before(void) {
+  uvf__lock(&lock);
+}
+
+static void in_parent(void) {
+  uvf__unlock(&lock);
+}
+
+static void in_child(void) {
+  uvf__unlock(&lock);
+  a_add(&uvf__generation, 1, relaxed); /* G1 */
+  if (repair != NULL) repair();
+}
+
+int uvf__fork_watch(void (*repair_in_child)(void)) {
+  int r = 0;
+  uvf__lock(&lock);
+  if (repair_in_child != NULL) repair = repair_in_child;
+  if (!watching) {
+    if (pthread_atfork(before, in_parent, in_child) == 0)
+      watching = true;
+    else
+      r = UV_ENOMEM;
+  }
+  uvf__unlock(&lock);
+  return r;
+}
+
+#endif

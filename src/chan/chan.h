@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* A channel: a queue (or, for a rendezvous, none), two waiting lists, two counted ends. Its files: chan.c (create, ends,
+ * freeing), close.c, queued.c and rendezvous.c (the two kinds), send.c and recv.c (the operations), reader.c, stats.c. */
+#ifndef UVF_CHAN_CHAN_H
+#define UVF_CHAN_CHAN_H
+
+#include <limits.h>
+
+#include <uvflow/chan.h>
+
+#include "base/fork.h"
+#include "queue/block_list.h"
+#include "queue/mpmc_ring.h"
+#include "queue/spsc_ring.h"
+#include "wait/waits.h"
+
+typedef struct uvf__chan_s uvf__chan_t;
+
+/* What differs between channels with a queue and a rendezvous. Results as in queue.h, but without UVF__BUSY. */
+typedef struct {
+  int (*send)(uvf__chan_t *c, const void *items, int n);
+  int (*recv)(uvf__chan_t *c, void *items, int n);
+
+  /* For a reader whose waiter is w: lends 1..n items. */
+  int (*claim)(uvf__chan_t *c, uvf__waiter_t *w, uvf__run_t *run, int n);
+  void (*give_back)(uvf__chan_t *c, const uvf__run_t *run);
+
+  /* Ends every waiting sender for whom there is room, or all of them with UV_EPIPE once it is closed. */
+  void (*serve)(uvf__chan_t *c);
+
+  /* Under the lock. How far closing has gone; and going further. */
+  int (*closed)(uvf__chan_t *c);
+  void (*close)(uvf__chan_t *c, int how);
+
+  void (*counts)(uvf__chan_t *c, uvf__counts_t *out);
+
+  const uvf__wait_type_t *send_wait, *recv_wait; /* objects: uvf_tx_t, uvf_rx_t */
+} uvf__chan_kind_t;
+
+struct uvf_tx_s {
+  a_u32 refs;
+};
+
+struct uvf_rx_s {
+  a_u32 refs;
+};
+
+struct uvf__chan_s {
+  /* constant */
+  const uvf__chan_kind_t *kind;
+  size_t item_size, capacity; /* capacity: items, UVF_UNBOUNDED or UVF_RENDEZVOUS */
+  uvf_drop_cb drop;
+  void *data;
+  uint32_t generation;
+  bool spsc;
+  char name[32];
+
+  /* rare */
+  a_u32 cause;      /* int; written under the lock before closing */
+  a_u32 mem;        /* chan.c */
+  struct uvf_tx_s tx;
+  struct uvf_rx_s rx;
+  a_u64 dropped, returned, high_water; /* stats.c */
+  int rendezvous_closed;     /* rendezvous.c, under the lock */
+  uint64_t rendezvous_count; /* likewise */
+
+  uvf__waits_t waits;
+  union {
+    uvf__queue_t base;
+    uvf__mpmc_ring_t ring;
+    uvf__block_list_t blocks;
+    uvf__spsc_ring_t spsc;
+  } q;
+};
+
+extern const uvf__chan_kind_t uvf__queued, uvf__rendezvous;
+
+static inline uvf__chan_t *uvf__chan_of_tx(const uvf_tx_t *tx) {
+  return uvf__container((uintptr_t)tx, uvf__chan_t, tx);
+}
+
+static inline uvf__chan_t *uvf__chan_of_rx(const uvf_rx_t *rx) {
+  return uvf__container((uintptr_t)rx, uvf__chan_t, rx);
+}
+
+/* Made before a fork by the parent: its locks cannot be trusted. */
+static inline bool uvf__chan_foreign(const uvf__chan_t *c) {
+  return c->generation != uvf__fork_generation();
+}
+
+/* May `item` be this channel's? */
+static inline bool uvf__chan_item_ok(const uvf__chan_t *c, const void *item) {
+  return item != NULL || c->item_size == 0;
+}
+
+/* A unit of life for the memory alone. */
+void uvf__chan_hold(uvf__chan_t *c);
+void uvf__chan_unhold(uvf__chan_t *c);
+
+/* wait_type.release */
+void uvf__tx_release_object(void *tx);
+void uvf__rx_release_object(void *rx);
+
+/* how: UVF__CLOSED, or UVF__CLOSED | UVF__ABORTED. 0 for the one who did it, else UV_EALREADY. */
+int uvf__chan_close(uvf__chan_t *c, int how, int cause);
+
+/* What a receiver gets at the end: UV_EOF or the cause. */
+int uvf__chan_end(uvf__chan_t *c);
+
+/* Drops what can be taken. */
+void uvf__chan_drop_all(uvf__chan_t *c);
+void uvf__chan_drop_items(uvf__chan_t *c, void *items, int n);
+
+/* stats.c */
+void uvf__chan_count_returned(uvf__chan_t *c);
+void uvf__chan_note_length(uvf__chan_t *c, uint64_t length);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocking a thread.
+ *
+ * Protocol. The op lies on the blocked thread's stack. The winner touches it last in the unlock of uvf__blocked_wake. The
+ * thread leaves only when it has seen `signalled` under that lock, or when its own CAS from WAITING to TIMEDOUT won and it
+ * has taken the lock of the waiting list once to unlink. Leaving because the word is decided would destroy a mutex that its
+ * winner still holds. Model: test/model/blocked_model.cpp. */
+#include "wait/blocked.h"
+
+#include <uvflow/base.h>
+
+#include "base/clock.h"
+#include "wait/threads.h"
+
+/* A deadline for plain threads: looked up in the clock when it is first needed. */
+static int blocked_init(uvf__blocked_t *b, const uvf__wait_type_t *type, void *object, void *item) {
+  static const uvf__op_type_t no_loop = {NULL, NULL};
+  a_init(&b->op.node.word, UVF__PRIV); /* O-3 */
+  b->op.node.link.next = b->op.node.link.prev = NULL;
+  b->op.node.flags = 0;
+  b->op.type = &no_loop;
+  b->op.loop = NULL;
+  uvf__waiter_init(&b->waiter, &b->op, type, object, item);
+  b->signalled = false;
+  int r = uvf__mutex_init(&b->lock);
+  if (r != 0) return r;
+  r = uvf__cond_init(&b->wake);
+  if (r != 0) uvf__mutex_destroy(&b->lock);
+  return r;
+}
+
+/* False: until_us has come first. */
+static bool park(uvf__blocked_t *b, uint64_t until_us) {
+  uvf__lock(&b->lock);
+  while (!b->signalled && (until_us == UINT64_MAX || uvf__clock_us() < until_us))
+    uvf__cond_wait(&b->wake, &b->lock, until_us);
+  bool woken = b->signalled;
+  b->signalled = false;
+  uvf__unlock(&b->lock);
+  return woken;
+}
+
+void uvf__blocked_wake(uvf__blocked_t *b) {
+  uvf__lock(&b->lock);
+  b->signalled = true;
+  uvf__cond_signal(&b->wake);
+  uvf__unlock(&b->lock);
+}
+
+static int wait_until(uvf__blocked_t *b, uint64_t until_us) {
+  for (bool front = false;; front = true) {
+    int r = uvf__wait_start(&b->op, &b->waiter, front);
+    if (r != UV_EAGAIN) return r;
+    if (!park(b, until_us)) {
+      if (uvf__op_take_back(&b->op, UVF__TIMEDOUT)) {
+        b->waiter.type->withdraw(&b->waiter);
+        return UV_ETIMEDOUT;
+      }
+      (void)park(b, UINT64_MAX); /* somebody won it: the wake is on its way */
+    }
+    uvf__op_set(&b->op, UVF__PRIV);
+    if (b->waiter.status != UV_EAGAIN) return b->waiter.status;
+  }
+}
+
+int uvf__wait_blocking(const uvf__wait_type_t *type, void *object, void *item, uint64_t timeout_ms) {
+  uvf__blocked_t b;
+  if (uvf__threads_runs_loop()) return UVF_EDEADLK;
+  int r = blocked_init(&b, type, object, item);
+  if (r != 0) return r;
+  if (timeout_ms == UVF_NOWAIT)
+    r = type->attempt(&b.waiter);
+  else
+    r = wait_until(&b, timeout_ms == UVF_FOREVER ? UINT64_MAX : uvf__deadline_us(uvf__clock_us(), timeout_ms));
+  uvf__cond_destroy(&b.wake);
+  uvf__mutex_destroy(&b.lock);
+  return r == UV_EAGAIN ? UV_ETIMEDOUT : r;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* The waiting lists of waits.h. Tags are explained there and in op.h. Protocol: M1, M3, M4, O-2. */
+#include "wait/waits.h"
+
+#include "wait/blocked.h"
+#include "wait/ready.h"
+
+int uvf__waits_init(uvf__waits_t *ws, bool heavy) {
+  a_init(&ws->marks, 0); /* M3 */
+  uvf__list_init(&ws->rx.list);
+  uvf__list_init(&ws->tx.list);
+  ws->rx.mark = UVF__MARK_RX;
+  ws->tx.mark = UVF__MARK_TX;
+  ws->begun = ws->fired = 0;
+  ws->heavy = heavy;
+  return uvf__mutex_init(&ws->lock);
+}
+
+void uvf__waits_destroy(uvf__waits_t *ws) {
+  uvf__mutex_destroy(&ws->lock);
+}
+
+void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, bool front) {
+  bool first = uvf__list_empty(&list->list);
+  if (front)
+    uvf__list_push_front(&list->list, &w->link);
+  else
+    uvf__list_push_back(&list->list, &w->link);
+  if (first) a_or(&ws->marks, list->mark, seq_cst); /* M1 */
+  if (!front) ws->begun++;
+  if (ws->heavy)
+    heavy_fence(); /* M4 */
+  else
+    a_fence(seq_cst); /* M4 */
+}
+
+void uvf__waits_unlink(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w) {
+  if (!uvf__linked(&w->link)) return;
+  uvf__unlink(&w->link);
+  if (uvf__list_empty(&list->list)) a_and(&ws->marks, ~list->mark, seq_cst); /* M1 */
+}
+
+uvf__waiter_t *uvf__waits_first(uvf__waitlist_t *list) {
+  uvf__link_t *l = uvf__list_first(&list->list);
+  return l == NULL ? NULL : uvf__container(l, uvf__waiter_t, link);
+}
+
+bool uvf__waits_decide(uvf__waits_t *ws, uvf__waiter_t *w, int status) {
+  uint32_t waiting = UVF__WAITING;
+  if (!a_cas(&w->op->node.word, &waiting, (uint32_t)UVF__WON | w->index << 8, acq_rel, relaxed)) return false; /* O-2 */
+  w->status = status;
+  ws->fired++;
+  return true;
+}
+
+void uvf__waits_announce(uvf__waiter_t *w, uvf__bells_t *bells) {
+  uvf__op_t *op = w->op;
+  if (op->loop != NULL)
+    (void)uvf__ready_push(op->loop, &op->node, bells); /* a loop with ops is not closed */
+  else
+    uvf__bells_add_blocked(bells, uvf__container(op, uvf__blocked_t, op));
+}
+
+bool uvf__waits_fire(uvf__waits_t *ws, uvf__waitlist_t *list, int status, uvf__bells_t *bells) {
+  uvf__waiter_t *w;
+  while ((w = uvf__waits_first(list)) != NULL) {
+    bool won = uvf__waits_decide(ws, w, status);
+    uvf__waits_unlink(ws, list, w);
+    if (!won) continue;
+    uvf__waits_announce(w, bells);
+    return true;
+  }
+  return false;
+}
+
+void uvf__waits_wake(uvf__waits_t *ws, uvf__waitlist_t *list, int n, int status) {
+  bool more = true;
+  while (more) {
+    uvf__bells_t bells = uvf__bells_none();
+    uvf__lock(&ws->lock);
+    more = true;
+    while (more && n > 0 && !uvf__bells_full(&bells)) {
+      more = uvf__waits_fire(ws, list, status, &bells);
+      n--;
+    }
+    uvf__unlock(&ws->lock);
+    uvf__bells_ring(&bells);
+    more = more && n > 0;
+  }
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* The waiting lists of one object, and how a waiter is fired.
+ *
+ * Protocol. `lock` guards both lists; it is taken only by those who wait or who must wake somebody. `marks` tells everyone
+ * else whether a list is non-empty. Lock order: `lock`, then a queue's own lock; never two of either kind; no callback, drop,
+ * allocator, host or parker call under it. Who waits: links, marks (M1), looks at the queue; who changes the queue: changes it,
+ * then loads marks (M1). One of the two sees the other (queue.h, Q-pub and Q-look).
+ *
+ * Invariants. W1: a bit of RX, TX is set exactly while its list is non-empty, seen under the lock. W2: a decided waiter is
+ * announced under the lock (op.h, O3); bells ring after it.
+ *
+ * Pairs. M1: marks are set and cleared by seq_cst read-modify-writes under the lock; looks are seq_cst loads.
+ *        M2: the early test of a newcomer (acquire): what a server wrote for those before it comes first.
+ *        M3: init. M4: fence between the mark and the look of the one who waits (queue.h). */
+#ifndef UVF_WAIT_WAITS_H
+#define UVF_WAIT_WAITS_H
+
+#include "base/fence.h"
+#include "base/thread.h"
+#include "wait/bells.h"
+#include "wait/op.h"
+
+enum { UVF__MARK_RX = 1, UVF__MARK_TX = 2, UVF__MARK_ABORT = 4 };
+
+typedef struct {
+  uvf__link_t list;
+  uint32_t mark;
+} uvf__waitlist_t;
+
+typedef struct {
+  _Alignas(UVF_CACHE_LINE) a_u32 marks; /* read by all, written when a list turns empty or non-empty */
+  _Alignas(UVF_CACHE_LINE) uvf__mutex_t lock;
+  uvf__waitlist_t rx, tx; /* under lock */
+  uint64_t begun, fired;  /* under lock: waits begun, waiters decided by others */
+  bool heavy;             /* the queue uses light fences; constant */
+} uvf__waits_t;
+
+/* heavy: the other side looks behind a light fence (base/fence.h). 0 or UV_ENOMEM. */
+int uvf__waits_init(uvf__waits_t *ws, bool heavy);
+void uvf__waits_destroy(uvf__waits_t *ws);
+
+/* The look after a change. */
+static inline uint32_t uvf__waits_look(uvf__waits_t *ws) {
+  return a_load(&ws->marks, seq_cst); /* M1 */
+}
+
+/* The test before one. */
+static inline uint32_t uvf__waits_peek(uvf__waits_t *ws) {
+  return a_load(&ws->marks, acquire); /* M2 */
+}
+
+/* All of these under the lock. */
+void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, bool front);
+void uvf__waits_unlink(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w);
+uvf__waiter_t *uvf__waits_first(uvf__waitlist_t *list);
+
+/* Wins the waiter for the caller, who may then touch its item, and must unlink and announce it before the unlock.
+ * False: its owner has left; unlink it and take the next one. */
+bool uvf__waits_decide(uvf__waits_t *ws, uvf__waiter_t *w, int status);
+
+/* Hands a decided, unlinked op to its owner. */
+void uvf__waits_announce(uvf__waiter_t *w, uvf__bells_t *bells);
+
+/* Fires the first waiter that is still there. False: none was. */
+bool uvf__waits_fire(uvf__waits_t *ws, uvf__waitlist_t *list, int status, uvf__bells_t *bells);
+
+/* Not under the lock: fires up to n waiters of the list, n = INT_MAX: all. */
+void uvf__waits_wake(uvf__waits_t *ws, uvf__waitlist_t *list, int n, int status);
+
+#endif
