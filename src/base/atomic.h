@@ -34,6 +34,13 @@ typedef _Atomic(uint64_t) a_u64;
 /* Two words that different threads write must not share a line. */
 #define UVF_CACHE_LINE 64
 
+/* Asks for the line of p ahead of a write to it: an exchange waits until earlier writes are done, misses included. */
+#if defined(__GNUC__) && !defined(UVF_MODEL)
+#define uvf__prefetch_write(p) __builtin_prefetch((const void *)(p), 1)
+#else
+#define uvf__prefetch_write(p) ((void)(p))
+#endif
+
 /* A moment of waiting for another CPU. */
 static inline void uvf__relax(void) {
 #if defined(UVF_MODEL)

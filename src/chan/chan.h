@@ -21,7 +21,7 @@ typedef struct {
   int (*send)(uvf__chan_t *c, const void *items, int n);
   int (*recv)(uvf__chan_t *c, void *items, int n);
 
-  /* For a reader whose waiter is w: lends 1..n items. */
+  /* For a reader whose waiter is w: lends 1..n items. What is given back is room for waiting senders: `serve` has to follow. */
   int (*claim)(uvf__chan_t *c, uvf__waiter_t *w, uvf__run_t *run, int n);
   void (*give_back)(uvf__chan_t *c, const uvf__run_t *run);
 

@@ -72,9 +72,13 @@ static bool serve_pass(uvf__chan_t *c, uvf__waiter_t *enlist, bool front) {
   return more;
 }
 
-static void queued_serve(uvf__chan_t *c) {
+static void serve_all(uvf__chan_t *c) {
   while (serve_pass(c, NULL, false)) {
   }
+}
+
+static void queued_serve(uvf__chan_t *c) {
+  if ((uvf__waits_look(&c->waits) & UVF__MARK_TX) != 0) serve_all(c);
 }
 
 static int queued_send(uvf__chan_t *c, const void *items, int n) {
@@ -82,7 +86,7 @@ static int queued_send(uvf__chan_t *c, const void *items, int n) {
   uint32_t marks = uvf__waits_peek(&c->waits);
   if ((marks & (UVF__MARK_TX | UVF__MARK_ABORT)) != 0) {
     if ((marks & UVF__MARK_ABORT) != 0) return UV_EPIPE;
-    queued_serve(c);
+    serve_all(c);
     if ((uvf__waits_peek(&c->waits) & UVF__MARK_TX) != 0) return UV_EAGAIN;
   }
   int r = queue_of(c)->ops->send(queue_of(c), items, n);
@@ -123,13 +127,13 @@ static int queued_recv(uvf__chan_t *c, void *items, int n) {
   } while (r == UVF__BUSY && busy_again(&tries));
   if (r > 0 || r == UV_EOF) {
     uint32_t marks = uvf__waits_look(&c->waits);
-    if ((marks & UVF__MARK_TX) != 0) queued_serve(c);
+    if ((marks & UVF__MARK_TX) != 0) serve_all(c);
     pass_on(c, marks);
   }
   return outcome(c, r);
 }
 
-/* The slots become free, and waiting senders are served, only with give_back; but the next receiver is told now. */
+/* The slots become free only with give_back; but the next receiver is told now. */
 static int queued_claim(uvf__chan_t *c, uvf__waiter_t *w, uvf__run_t *run, int n) {
   (void)w;
   if ((uvf__waits_peek(&c->waits) & UVF__MARK_ABORT) != 0) return uvf__chan_end(c);
@@ -140,7 +144,6 @@ static int queued_claim(uvf__chan_t *c, uvf__waiter_t *w, uvf__run_t *run, int n
 
 static void queued_give_back(uvf__chan_t *c, const uvf__run_t *run) {
   queue_of(c)->ops->give_back(queue_of(c), run);
-  if ((uvf__waits_look(&c->waits) & UVF__MARK_TX) != 0) queued_serve(c);
 }
 
 static int queued_closed(uvf__chan_t *c) {
@@ -166,7 +169,7 @@ static int send_attempt(uvf__waiter_t *w) {
 static bool send_enlist(uvf__waiter_t *w, bool front) {
   uvf__chan_t *c = uvf__chan_of_tx((uvf_tx_t *)w->object);
   uvf__chan_note_length(c, c->capacity);
-  if (serve_pass(c, w, front)) queued_serve(c);
+  if (serve_pass(c, w, front)) serve_all(c);
   return true;
 }
 

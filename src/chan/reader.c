@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "chan/pace.h"
 #include "wait/loop.h"
 #include "wait/ready.h"
 
@@ -26,6 +27,7 @@ typedef struct {
   uvf__waiter_t waiter; /* item: the cell of a rendezvous, else NULL */
   uvf_read_cb cb;
   uint32_t max_batch, turn_items, turn_us;
+  uvf__pace_t pace;
 } reader_t;
 
 _Static_assert(sizeof(reader_t) <= sizeof(uvf_reader_t), "uvf_reader_t is too small");
@@ -67,20 +69,29 @@ static void finish(reader_t *rd, int status) {
 
 typedef struct {
   uint64_t there;   /* items that were there when the turn began, and are not taken yet */
+  uint64_t took;    /* in this turn */
   uint64_t end_us;  /* UINT64_MAX: the loop's own limit is enough */
-  bool took, spent;
+  uint64_t freed;   /* given back since waiting senders were last served */
+  bool spent;
 } turn_t;
 
 static turn_t turn_begin(reader_t *rd) {
   uvf__chan_t *c = chan_of(rd);
   uvf__counts_t counts;
   c->kind->counts(c, &counts);
-  turn_t t = {counts.sent - counts.taken, UINT64_MAX, false, false};
+  turn_t t = {counts.sent - counts.taken, 0, UINT64_MAX, 0, false};
   uvf__chan_note_length(c, t.there);
   if (t.there == 0) t.there = 1; /* to find out why: nothing yet, or the end */
   if (t.there > rd->turn_items || c->capacity == UVF_RENDEZVOUS) t.there = rd->turn_items;
   if (rd->turn_us != 0) t.end_us = uvf__clock_us() + rd->turn_us;
   return t;
+}
+
+/* Waking a blocked sender is a system call. So waiting senders are served in large pieces, once half of the channel is free; and
+ * in any case before the reader lets go of the channel, for a turn or for good. */
+static void serve(uvf__chan_t *c, turn_t *t) {
+  if (t->freed > 0) c->kind->serve(c);
+  t->freed = 0;
 }
 
 /* One batch. False: the reader is gone. */
@@ -93,19 +104,29 @@ static bool deliver(reader_t *rd, turn_t *t, const uvf__run_t *run) {
   bool alive = loop->running == rd;
   loop->running = NULL;
   c->kind->give_back(c, run);
+  t->freed += (uint64_t)run->count;
+  if (!alive || t->freed >= c->capacity / 2) serve(c, t);
   uvf__chan_unhold(c);
-  t->took = true;
+  t->took += (uint64_t)run->count;
   t->there -= (uint64_t)run->count;
   t->spent = uvf__loop_spend(loop, (uint32_t)run->count) || (t->end_us != UINT64_MAX && uvf__clock_us() >= t->end_us);
   return alive;
 }
 
+/* Does it get another turn without waiting? A reader of a rendezvous only if it has not finished this one: senders find it only
+ * while it is linked. */
+static bool stays(reader_t *rd, const turn_t *t) {
+  uint64_t now = rd->op.loop->turn_began_us, capacity = chan_of(rd)->capacity;
+  if (capacity == UVF_RENDEZVOUS) return t->spent;
+  if (t->took == 0) return uvf__pace_look_again(&rd->pace, now);
+  uvf__pace_took(&rd->pace, now, t->took, capacity);
+  return true;
+}
+
 /* What comes after a turn in which the channel did not end. */
 static void turn_end(reader_t *rd, const turn_t *t) {
   if (has_flag(rd, UVF__OP_PAUSED) && !has_flag(rd, UVF__OP_DETACHED)) return; /* parked */
-  /* A reader of a rendezvous does not linger: only while it is linked do senders find it. */
-  bool linger = t->took && (t->spent || chan_of(rd)->capacity != UVF_RENDEZVOUS);
-  if (linger || has_flag(rd, UVF__OP_DETACHED)) {
+  if (has_flag(rd, UVF__OP_DETACHED) || stays(rd, t)) {
     uvf__loop_run_later(rd->op.loop, &rd->op);
     return;
   }
@@ -124,11 +145,13 @@ static void take_turn(reader_t *rd) {
     int r = c->kind->claim(c, &rd->waiter, &run, (int)most);
     if (r == UV_EAGAIN) break;
     if (r < 0) {
+      serve(c, &t);
       finish(rd, r);
       return;
     }
     if (!deliver(rd, &t, &run)) return;
   }
+  serve(c, &t);
   turn_end(rd, &t);
 }
 
@@ -140,6 +163,8 @@ static void reader_run(uvf__op_t *op) {
     finish(rd, UV_ECANCELED);
   } else if (has_flag(rd, UVF__OP_PAUSED)) {
     rd->waiter.type->pass_on(&rd->waiter);
+  } else if (uvf__pace_hold(&rd->pace, rd->op.loop->turn_began_us)) {
+    uvf__loop_run_later(rd->op.loop, op);
   } else {
     take_turn(rd);
   }
@@ -209,6 +234,7 @@ int uvf_reader_start(uvf_loop_t *l, uvf_reader_t *reader, uvf_rx_t *rx, const uv
   rd->op.loop = l;
   rd->cb = cb;
   uvf__waiter_init(&rd->waiter, &rd->op, c->kind->recv_wait, uvf_rx_retain(rx), cell);
+  uvf__pace_init(&rd->pace);
   set_options(rd, o);
   uvf__op_set(&rd->op, UVF__PRIV);
   uvf__loop_add_op(l, &rd->op);

@@ -27,7 +27,7 @@
  *        B4: fence after several release states, for the receivers' looks (queue.h).
  *        B5: live: release of each reader's reads, acquire of all of them by the last (acq_rel).
  *        B6: head is written under lock; looked at without it by `counts` alone (seq_cst).
- *        B7: init and reset, by the only owner of the block.
+ *        B7: init and reset, by the only owner of the block; a look that is only checked.
  * Model: test/model/block_list_model.cpp. */
 #include "queue/block_list.h"
 
@@ -183,35 +183,57 @@ static int tail_claim(uvf__block_list_t *q, int n, bool permit, uvf__block_t **b
   }
 }
 
-static void publish(uvf__block_list_t *q, uvf__block_t *b, uint64_t p, const char *items, int n) {
+static inline void publish_one(uvf__block_list_t *q, uvf__block_t *b, uint64_t p, const void *item) {
+  uint32_t slot = slot_of(b, p);
+  uvf__check(a_load(&b->states[slot], acquire) == EMPTY); /* B3 */
+  uvf__item_write(b->items + slot * uvf__item_stride(q->base.item_size), item, q->base.item_size);
+  (void)a_swap(&b->states[slot], WRITTEN, seq_cst); /* B3 */
+}
+
+static void publish_n(uvf__block_list_t *q, uvf__block_t *b, uint64_t p, const char *items, int n) {
   a_u32 *states = &b->states[slot_of(b, p)];
-  uvf__check(a_load(states, acquire) == EMPTY); /* B3 */
   uvf__items_write(item_at(q, b, p), items, q->base.item_size, n);
-  if (n == 1) {
-    (void)a_swap(states, WRITTEN, seq_cst); /* B3 */
-    return;
-  }
   for (int i = 0; i < n; i++)
     a_store(&states[i], WRITTEN, release); /* B3 */
   a_fence(seq_cst);                        /* B4 */
+}
+
+/* k slots from p on were claimed. The one that got the middle of a lap installs the next one ahead. */
+static void install_ahead(uvf__block_list_t *q, uint64_t p, int k) {
+  uint64_t middle = (lap_slots(q) / 2 - p) & (lap_slots(q) - 1);
+  if (middle < (uint64_t)k) (void)lap_install(q, lap_add(q, lap_of(q, p), 1)); /* no memory: who needs it will say so */
 }
 
 static int send_some(uvf__block_list_t *q, const char *items, int n, bool permit) {
   uvf__block_t *b = NULL;
   uint64_t p = 0;
   int k = tail_claim(q, n, permit, &b, &p);
-  if (k < 0) return k;
-  publish(q, b, p, items, k);
-  /* After WRITTEN the block may be gone: position alone tells whether the middle was ours. */
-  uint64_t middle = (lap_slots(q) / 2 - p) & (lap_slots(q) - 1);
-  if (middle < (uint64_t)k) (void)lap_install(q, lap_add(q, lap_of(q, p), 1)); /* no memory: who needs it will say so */
+  if (k == 1)
+    publish_one(q, b, p, items);
+  else if (k > 1)
+    publish_n(q, b, p, items, k);
+  if (k > 0) install_ahead(q, p, k); /* after WRITTEN the block may be gone: the position alone tells */
   return k;
 }
 
+/* The common case: the lap of tail is installed and nobody else claims. */
+static inline bool send_one(uvf__block_list_t *q, const void *item) {
+  uint64_t t = a_load(&q->tail, acquire), p = word_idx(t); /* B1 */
+  uint64_t ahead = a_load(&q->installed, acquire) - lap_of(q, p); /* B2 */
+  if ((t & WORD_CLOSED) != 0 || ahead > 1) return false;
+  uvf__block_t *b = a_load(&q->at[lap_of(q, p) & 1], acquire);                         /* B2 */
+  if (!a_cas(&q->tail, &t, word_advance(t, 1), seq_cst, acquire)) return false; /* B1 */
+  publish_one(q, b, p, item);
+  install_ahead(q, p, 1);
+  return true;
+}
+
 static int list_send(uvf__queue_t *base, const void *items, int n) {
+  uvf__block_list_t *q = list_of(base);
   int done = 0;
+  if (n == 1 && send_one(q, items)) return 1;
   while (done < n) {
-    int k = send_some(list_of(base), (const char *)items + (size_t)done * base->item_size, n - done, false);
+    int k = send_some(q, (const char *)items + (size_t)done * base->item_size, n - done, false);
     if (k < 0) return done > 0 ? done : k;
     done += k;
   }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Bounded many-to-many ring.
  *
- * Protocol. `tail` is the word of word.h, `head` a position, and each slot has a stamp apart from its item. Slot p % slots is
- * free for the sender of position p while its stamp is FREE(p) = 2p, and holds item p while it is FULL(p) = 2p + 1.
+ * Protocol. `tail` is the word of word.h, `head` a position, and each slot has a stamp apart from its item. With
+ * lap = p / slots, slot p % slots is free for the sender of position p while its stamp is FREE(p) = 2 * lap, and holds item p
+ * while it is FULL(p) = 2 * lap + 1. 32 bits are enough: a stamp has to differ from those of the laps beside it only, since who
+ * acts on an older one fails in its CAS. (Not lap and lap + 1: they would collide in a ring of one slot.)
  *   sender     claims by CAS on tail, writes the item, stamps FULL
  *   receiver   claims by CAS on head what is FULL, reads the item, stamps FREE for the next lap
  *
@@ -20,7 +22,7 @@
  *        R3: the claim of head. Acquire suffices to order it behind the look; release hands it on to `counts`.
  *        R4: FREE (seq_cst exchange; release + R5 for several) -> the sender's test: its write comes after our read.
  *        R5: fence after several release stamps: with the fence of the one who marked, the fence-fence rule replaces Q-pub.
- *        R6: init, before the queue is shared.
+ *        R6: init, before the queue is shared; a look that is only checked, and must not order anything.
  * Model: test/model/mpmc_ring_model.cpp. */
 #include "queue/mpmc_ring.h"
 
@@ -30,14 +32,22 @@
 #include "queue/item.h"
 #include "queue/word.h"
 
-#define STAMP_FREE(p) (2 * (p))
-#define STAMP_FULL(p) (2 * (p) + 1)
+#define PREFETCH_SLOTS 8 /* ahead of the claim; more would reach into what the receiver still reads */
+
 
 static uvf__mpmc_ring_t *ring_of(uvf__queue_t *q) {
   return uvf__container(q, uvf__mpmc_ring_t, base);
 }
 
-static a_u64 *stamp_at(uvf__mpmc_ring_t *q, uint64_t p) {
+static uint32_t free_stamp(const uvf__mpmc_ring_t *q, uint64_t p) {
+  return (uint32_t)(2 * (p >> q->lap_shift));
+}
+
+static uint32_t full_stamp(const uvf__mpmc_ring_t *q, uint64_t p) {
+  return free_stamp(q, p) + 1;
+}
+
+static a_u32 *stamp_at(uvf__mpmc_ring_t *q, uint64_t p) {
   return &q->stamps[p & q->mask];
 }
 
@@ -53,7 +63,7 @@ static int tail_claim(uvf__mpmc_ring_t *q, int n, bool permit, uint64_t *at) {
     if (permit && (t & WORD_HELD) == WORD_HELD) return UV_EAGAIN;
     uint64_t p = idx_add(word_idx(t), word_held(t) + q->slack);
     int free = 0;
-    while (free < n && a_load(stamp_at(q, p), seq_cst) == STAMP_FREE(p)) { /* R4 */
+    while (free < n && a_load(stamp_at(q, p), seq_cst) == free_stamp(q, p)) { /* R4 */
       p = idx_add(p, 1);
       free++;
     }
@@ -71,28 +81,43 @@ static int tail_claim(uvf__mpmc_ring_t *q, int n, bool permit, uint64_t *at) {
   }
 }
 
-static void publish(uvf__mpmc_ring_t *q, uint64_t p, const void *item) {
-  uvf__check(a_load(stamp_at(q, p), acquire) == STAMP_FREE(p)); /* R4, invariant I2 */
+static inline void publish(uvf__mpmc_ring_t *q, uint64_t p, const void *item) {
+  uvf__check(a_load(stamp_at(q, p), relaxed) == free_stamp(q, p)); /* R6: invariant I2; must not order anything */
   uvf__item_write(slot_at(q, p), item, q->base.item_size);
-  (void)a_swap(stamp_at(q, p), STAMP_FULL(p), seq_cst); /* R2 */
+  (void)a_swap(stamp_at(q, p), full_stamp(q, p), seq_cst); /* R2 */
 }
 
 static void publish_n(uvf__mpmc_ring_t *q, uint64_t p, const char *items, int n) {
   for (int i = 0; i < n; i++, p = idx_add(p, 1)) {
     uvf__item_write(slot_at(q, p), items + (size_t)i * q->base.item_size, q->base.item_size);
-    a_store(stamp_at(q, p), STAMP_FULL(p), release); /* R2 */
+    a_store(stamp_at(q, p), full_stamp(q, p), release); /* R2 */
   }
   a_fence(seq_cst); /* R5 */
+}
+
+/* The common case of tail_claim, short enough to be inlined; *at is valid for 1. */
+static inline int tail_claim_one(uvf__mpmc_ring_t *q, uint64_t *at) {
+  uint64_t t = a_load(&q->tail, acquire); /* R1 */
+  uint64_t p = idx_add(word_idx(t), word_held(t) + q->slack);
+  if ((t & WORD_CLOSED) == 0 && a_load(stamp_at(q, p), seq_cst) == free_stamp(q, p) && /* R4 */
+      a_cas(&q->tail, &t, word_advance(t, 1), seq_cst, acquire)) {                     /* R1 */
+    *at = t;
+    return 1;
+  }
+  return tail_claim(q, 1, false, at);
 }
 
 static int ring_send(uvf__queue_t *base, const void *items, int n) {
   uvf__mpmc_ring_t *q = ring_of(base);
   uint64_t t;
-  int r = tail_claim(q, n, false, &t);
-  if (r == 1)
+  int r = n == 1 ? tail_claim_one(q, &t) : tail_claim(q, n, false, &t);
+  if (r == 1) {
+    uvf__prefetch_write(slot_at(q, word_idx(t) + PREFETCH_SLOTS));
+    uvf__prefetch_write(stamp_at(q, word_idx(t) + PREFETCH_SLOTS));
     publish(q, word_idx(t), items);
-  else if (r > 1)
+  } else if (r > 1) {
     publish_n(q, word_idx(t), (const char *)items, r);
+  }
   return r;
 }
 
@@ -109,7 +134,7 @@ static int why_empty(uvf__mpmc_ring_t *q, uint64_t *h) {
 }
 
 static bool is_full(uvf__mpmc_ring_t *q, uint64_t p) {
-  return a_load(stamp_at(q, p), seq_cst) == STAMP_FULL(p); /* R2 */
+  return a_load(stamp_at(q, p), seq_cst) == full_stamp(q, p); /* R2 */
 }
 
 /* Moves head over 1..n readable items; *at is the first. `whole`: the run does not go over the end of the array. */
@@ -133,11 +158,11 @@ static int head_claim(uvf__mpmc_ring_t *q, int n, bool whole, uint64_t *at) {
 static void free_slots(uvf__mpmc_ring_t *q, uint64_t p, int n) {
   uint64_t lap = q->mask + 1;
   if (n == 1) {
-    (void)a_swap(stamp_at(q, p), STAMP_FREE(idx_add(p, lap)), seq_cst); /* R4 */
+    (void)a_swap(stamp_at(q, p), free_stamp(q, idx_add(p, lap)), seq_cst); /* R4 */
     return;
   }
   for (int i = 0; i < n; i++, p = idx_add(p, 1))
-    a_store(stamp_at(q, p), STAMP_FREE(idx_add(p, lap)), release); /* R4 */
+    a_store(stamp_at(q, p), free_stamp(q, idx_add(p, lap)), release); /* R4 */
   a_fence(seq_cst);                                                /* R5 */
 }
 
@@ -233,22 +258,25 @@ static const uvf__queue_ops_t ring_ops = {
 
 int uvf__mpmc_ring_init(uvf__mpmc_ring_t *q, size_t item_size, size_t capacity, uint64_t start) {
   size_t slots = 1, stride = uvf__item_stride(item_size);
-  while (slots < capacity)
+  q->lap_shift = 0;
+  while (slots < capacity) {
     slots *= 2;
+    q->lap_shift++;
+  }
   if (stride != 0 && slots > SIZE_MAX / 2 / stride) return UV_ENOMEM;
   q->base.ops = &ring_ops;
   q->base.item_size = item_size;
   q->mask = slots - 1;
   q->slack = slots - capacity;
   q->origin = start;
-  q->stamps = (a_u64 *)uvf__calloc(slots, sizeof *q->stamps);
+  q->stamps = (a_u32 *)uvf__calloc(slots, sizeof *q->stamps);
   q->items = (char *)uvf__calloc_line(slots * stride);
   if (q->stamps == NULL || q->items == NULL) {
     ring_destroy(&q->base);
     return UV_ENOMEM;
   }
   for (uint64_t i = 0, p = start; i < slots; i++, p = idx_add(p, 1)) {
-    a_init(stamp_at(q, p), STAMP_FREE(p)); /* R6 */
+    a_init(stamp_at(q, p), free_stamp(q, p)); /* R6 */
     uvf__item_init(slot_at(q, p));
   }
   a_init(&q->tail, start); /* R6 */

@@ -9,9 +9,10 @@
 typedef struct {
   uvf__queue_t base;
   uint64_t mask;  /* slots - 1; slots is the power of two >= capacity */
+  uint32_t lap_shift; /* log2 of slots */
   uint64_t slack; /* slots - capacity */
   uint64_t origin; /* the first position */
-  a_u64 *stamps;
+  a_u32 *stamps;
   char *items;
   _Alignas(UVF_CACHE_LINE) a_u64 tail; /* written by senders */
   _Alignas(UVF_CACHE_LINE) a_u64 head; /* written by receivers */

@@ -160,8 +160,8 @@ static int waker_init(host_t *h, unsigned flags) {
 /* The waker comes first, since only it can fail; then there is nothing that would have to be closed. */
 static int handles_init(host_t *h, unsigned flags) {
   int r = waker_init(h, flags);
+  waker_of(h)->data = h; /* also where starting failed: what was opened is closed by `undo` */
   if (r != 0) return r;
-  waker_of(h)->data = h;
   uv_unref(waker_of(h));
   r = uv_idle_init(h->uv, &h->turn);
   uvf__check(r == 0);

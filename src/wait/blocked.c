@@ -10,7 +10,6 @@
 #include <uvflow/base.h>
 
 #include "base/clock.h"
-#include "wait/threads.h"
 
 /* A deadline for plain threads: looked up in the clock when it is first needed. */
 static int blocked_init(uvf__blocked_t *b, const uvf__wait_type_t *type, void *object, void *item) {
@@ -48,8 +47,8 @@ void uvf__blocked_wake(uvf__blocked_t *b) {
 }
 
 static int wait_until(uvf__blocked_t *b, uint64_t until_us) {
-  for (bool front = false;; front = true) {
-    int r = uvf__wait_start(&b->op, &b->waiter, front);
+  for (bool woken = false;; woken = true) {
+    int r = uvf__wait_start(&b->op, &b->waiter, woken, !woken);
     if (r != UV_EAGAIN) return r;
     if (!park(b, until_us)) {
       if (uvf__op_take_back(&b->op, UVF__TIMEDOUT)) {
@@ -65,14 +64,11 @@ static int wait_until(uvf__blocked_t *b, uint64_t until_us) {
 
 int uvf__wait_blocking(const uvf__wait_type_t *type, void *object, void *item, uint64_t timeout_ms) {
   uvf__blocked_t b;
-  if (uvf__threads_runs_loop()) return UVF_EDEADLK;
+  if (timeout_ms == UVF_NOWAIT) return UV_ETIMEDOUT;
   int r = blocked_init(&b, type, object, item);
   if (r != 0) return r;
-  if (timeout_ms == UVF_NOWAIT)
-    r = type->attempt(&b.waiter);
-  else
-    r = wait_until(&b, timeout_ms == UVF_FOREVER ? UINT64_MAX : uvf__deadline_us(uvf__clock_us(), timeout_ms));
+  r = wait_until(&b, timeout_ms == UVF_FOREVER ? UINT64_MAX : uvf__deadline_us(uvf__clock_us(), timeout_ms));
   uvf__cond_destroy(&b.wake);
   uvf__mutex_destroy(&b.lock);
-  return r == UV_EAGAIN ? UV_ETIMEDOUT : r;
+  return r;
 }

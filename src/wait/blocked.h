@@ -14,8 +14,8 @@ typedef struct uvf__blocked_s {
   bool signalled; /* under lock */
 } uvf__blocked_t;
 
-/* Waits on `object` until there is an outcome, or timeout_ms have passed: UV_ETIMEDOUT. UVF_EDEADLK on a thread that runs an
- * attached loop. The object is the caller's to hold. */
+/* Waits on `object`, on which the caller has just tried in vain, until there is an outcome, or timeout_ms have passed:
+ * UV_ETIMEDOUT. Not on a thread that runs a loop. The object is the caller's to hold. */
 int uvf__wait_blocking(const uvf__wait_type_t *type, void *object, void *item, uint64_t timeout_ms);
 
 /* By the one who decided the op; the last touch of its memory. */

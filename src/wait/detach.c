@@ -3,7 +3,7 @@
  *
  * Protocol. The list closes by an exchange, which cannot fail, so a flood of posts cannot postpone the end. It closes only
  * while `rung` (ready.c, Y2): no ringer will touch the host after it was closed; if a ring is outstanding, the loop runs until
- * it arrived. Ops that were won complete normally, once. Tags: L-3 and L-1 of loop.c. */
+ * it arrived. Ops that were won complete normally, once. Tag: L-3 of loop.c. */
 #include <uvflow/loop.h>
 
 #include "base/fork.h"
@@ -55,7 +55,6 @@ void uvf_loop_host_closed(uvf_loop_t *loop) {
   uvf_detach_cb done = loop->detached;
   void *data = loop->detached_data;
   uvf__threads_unbind(&loop->runs);
-  a_store(&loop->owner, 0, relaxed); /* L-1 */
   uvf_loop_release(loop);
   if (done != NULL) done(data);
 }

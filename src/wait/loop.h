@@ -26,7 +26,7 @@ struct uvf_loop_s {
   uint32_t turn_items, turn_us;
   uint32_t generation;     /* of the process that made it */
   uvf__runs_t runs;        /* threads.c */
-  a_u64 owner;             /* id of the thread that runs it; 0: nobody any more */
+  a_u64 owner;             /* id of the thread that runs it, or did until detach */
 
   /* the loop's thread only */
   uvf__link_t now;   /* ready nodes: run in this turn */
@@ -35,7 +35,7 @@ struct uvf_loop_s {
   uvf__heap_t deadlines;
   uint64_t timer_at; /* what the host's timer is set for, ms of its clock; UINT64_MAX: off */
   void *running;     /* the reader whose callback runs; NULL once it was stopped */
-  uint64_t turn_end_us;
+  uint64_t turn_began_us, turn_end_us;
   uint32_t turn_left; /* items that this turn may still deliver */
   uint32_t keeping;   /* ops that keep the loop alive */
   bool rung;          /* no ring is outstanding */

@@ -117,7 +117,7 @@ static inline bool uvf__op_take_back(uvf__op_t *op, uint32_t to) {
 }
 
 /* One round of waiting with one waiter: tries, and if that would wait, enlists it. UV_EAGAIN: it waits, or has been won
- * already; everything else is the outcome, and the op is private. */
-int uvf__wait_start(uvf__op_t *op, uvf__waiter_t *w, bool front);
+ * already; everything else is the outcome, and the op is private. tried: the caller has just tried in vain. */
+int uvf__wait_start(uvf__op_t *op, uvf__waiter_t *w, bool front, bool tried);
 
 #endif

@@ -38,7 +38,7 @@ static void try_again(uvf__request_t *r) {
     status = r->waiter.type->attempt(&r->waiter);
     if (status == UV_EAGAIN) status = (flags & UVF__OP_CANCEL) != 0 ? UV_ECANCELED : UV_ETIMEDOUT;
   } else {
-    status = uvf__wait_start(&r->op, &r->waiter, true);
+    status = uvf__wait_start(&r->op, &r->waiter, true, false);
     if (status == UV_EAGAIN) return; /* waits again */
   }
   finish(r, status);
@@ -101,7 +101,7 @@ int uvf__request_start(uvf_loop_t *loop, uvf_req_t *req, const uvf__wait_type_t 
   request_init(r, loop);
   r->cb = cb;
   uvf__waiter_init(&r->waiter, &r->op, type, object, item);
-  int status = timeout_ms == UVF_NOWAIT ? type->attempt(&r->waiter) : uvf__wait_start(&r->op, &r->waiter, false);
+  int status = timeout_ms == UVF_NOWAIT ? type->attempt(&r->waiter) : uvf__wait_start(&r->op, &r->waiter, false, false);
   if (status != UV_EAGAIN)
     complete(r, status);
   else if (timeout_ms == UVF_NOWAIT)
