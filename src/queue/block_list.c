@@ -185,7 +185,7 @@ static int tail_claim(uvf__block_list_t *q, int n, bool permit, uvf__block_t **b
 
 static inline void publish_one(uvf__block_list_t *q, uvf__block_t *b, uint64_t p, const void *item) {
   uint32_t slot = slot_of(b, p);
-  uvf__check(a_load(&b->states[slot], acquire) == EMPTY); /* B3 */
+  uvf__check(a_load(&b->states[slot], relaxed) == EMPTY); /* B7: must not order anything */
   uvf__item_write(b->items + slot * uvf__item_stride(q->base.item_size), item, q->base.item_size);
   (void)a_swap(&b->states[slot], WRITTEN, seq_cst); /* B3 */
 }
