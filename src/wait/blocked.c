@@ -11,6 +11,10 @@
 
 #include "base/clock.h"
 
+#ifndef SPINS
+#define SPINS 32
+#endif
+
 /* A deadline for plain threads: looked up in the clock when it is first needed. */
 static int blocked_init(uvf__blocked_t *b, const uvf__wait_type_t *type, void *object, void *item) {
   static const uvf__op_type_t no_loop = {NULL, NULL};
@@ -62,12 +66,24 @@ static int wait_until(uvf__blocked_t *b, uint64_t until_us) {
   }
 }
 
+/* About a microsecond: less than it costs to sleep and to be woken. */
+static int spin(uvf__waiter_t *w) {
+  int r = UV_EAGAIN;
+  for (int i = 0; i < SPINS && r == UV_EAGAIN; i++) {
+    uvf__relax();
+    r = w->type->attempt(w);
+  }
+  return r;
+}
+
 int uvf__wait_blocking(const uvf__wait_type_t *type, void *object, void *item, uint64_t timeout_ms) {
   uvf__blocked_t b;
   if (timeout_ms == UVF_NOWAIT) return UV_ETIMEDOUT;
   int r = blocked_init(&b, type, object, item);
   if (r != 0) return r;
-  r = wait_until(&b, timeout_ms == UVF_FOREVER ? UINT64_MAX : uvf__deadline_us(uvf__clock_us(), timeout_ms));
+  r = spin(&b.waiter);
+  if (r == UV_EAGAIN)
+    r = wait_until(&b, timeout_ms == UVF_FOREVER ? UINT64_MAX : uvf__deadline_us(uvf__clock_us(), timeout_ms));
   uvf__cond_destroy(&b.wake);
   uvf__mutex_destroy(&b.lock);
   return r;
