@@ -21,7 +21,8 @@ static void *(*hook_calloc)(size_t, size_t) = calloc;
 static void (*hook_free)(void *) = free;
 static a_u32 used;
 
-int uvf_replace_allocator(void *(*m)(size_t), void *(*r)(void *, size_t), void *(*c)(size_t, size_t), void (*f)(void *)) {
+int uvf_replace_allocator(void *(*m)(size_t), void *(*r)(void *, size_t), void *(*c)(size_t, size_t),
+                          void (*f)(void *)) {
   if (m == NULL || r == NULL || c == NULL || f == NULL) return UV_EINVAL;
   if (a_load(&used, relaxed) != 0) return UV_EBUSY; /* A1 */
   hook_malloc = m;

@@ -26,9 +26,10 @@ typedef _Atomic(uint64_t) a_u64;
 #define a_sub(p, v, o) atomic_fetch_sub_explicit((p), (v), memory_order_##o)
 #define a_or(p, v, o) atomic_fetch_or_explicit((p), (v), memory_order_##o)
 #define a_and(p, v, o) atomic_fetch_and_explicit((p), (v), memory_order_##o)
-#define a_cas(p, expected, v, ok, fail)                                                                                \
+#define a_cas(p, expected, v, ok, fail) \
   atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_##ok, memory_order_##fail)
 #define a_fence(o) atomic_thread_fence(memory_order_##o)
+#define a_fini(p) ((void)(p)) /* its memory goes, and not by uvf__free: the model checker wants to know */
 #endif
 
 /* Two words that different threads write must not share a line. */

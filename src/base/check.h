@@ -7,7 +7,7 @@
 #if defined(UVF_MODEL)
 #define uvf__check(condition) RL_ASSERT(condition)
 #elif UVFLOW_CHECKS
-void uvf__check_failed(const char *condition, const char *file, int line);
+_Noreturn void uvf__check_failed(const char *condition, const char *file, int line);
 #define uvf__check(condition) ((condition) ? (void)0 : uvf__check_failed(#condition, __FILE__, __LINE__))
 #else
 #define uvf__check(condition) ((void)sizeof(!(condition)))

@@ -17,7 +17,7 @@ static const error_row_t errors[] = {
 #define ERROR_ROW(name, text) {UV_##name, #name, text},
     UV_ERRNO_MAP(ERROR_ROW)
 #undef ERROR_ROW
-    {UVF_EDEADLK, "EDEADLK", "this blocking call could never end"},
+        {UVF_EDEADLK, "EDEADLK", "this blocking call could never end"},
     {UVF_ELAGGED, "ELAGGED", "the subscriber was disconnected for being slow"},
 };
 

@@ -23,8 +23,8 @@ int uvf__fork_watch(void (*in_child)(void)) {
 #else
 
 static uvf__mutex_t lock = UVF__MUTEX_STATIC;
-static bool watching;           /* under lock */
-static void (*repair)(void);    /* under lock; the child reads it as its only thread */
+static bool watching;        /* under lock */
+static void (*repair)(void); /* under lock; the child reads it as its only thread */
 
 /* `lock` itself is held across the fork by before(), so that the child never inherits it from another thread. */
 static void before(void) {

@@ -25,14 +25,11 @@ static int options_check(const uvf_chan_options_t *o) {
   if (bounded && o->capacity > MAX_CAPACITY) return UV_EINVAL;
   if (!bounded && (o->flags & UVF_SPSC) != 0) return UV_EINVAL;
   switch (o->overflow) {
-  case UVF_OVERFLOW_WAIT:
-    return 0;
+  case UVF_OVERFLOW_WAIT: return 0;
   case UVF_OVERFLOW_DROP_OLDEST:
-  case UVF_OVERFLOW_DROP_NEWEST:
-    return bounded ? UV_ENOTSUP : UV_EINVAL;
+  case UVF_OVERFLOW_DROP_NEWEST: return bounded ? UV_ENOTSUP : UV_EINVAL;
   case UVF_OVERFLOW_DISCONNECT: /* broadcast only */
-  default:
-    return UV_EINVAL;
+  default: return UV_EINVAL;
   }
 }
 
@@ -109,7 +106,7 @@ uvf_tx_t *uvf_tx_retain(uvf_tx_t *tx) {
 
 void uvf_tx_release(uvf_tx_t *tx) {
   if (tx == NULL) return;
-  uvf__check(a_load(&tx->refs, relaxed) > 0);      /* C-4 */
+  uvf__check(a_load(&tx->refs, relaxed) > 0);    /* C-4 */
   if (a_sub(&tx->refs, 1, acq_rel) != 1) return; /* C-2 */
   (void)uvf__chan_close(uvf__chan_of_tx(tx), UVF__CLOSED, 0);
   uvf__chan_unhold(uvf__chan_of_tx(tx));
@@ -122,7 +119,7 @@ uvf_rx_t *uvf_rx_retain(uvf_rx_t *rx) {
 
 void uvf_rx_release(uvf_rx_t *rx) {
   if (rx == NULL) return;
-  uvf__check(a_load(&rx->refs, relaxed) > 0);      /* C-4 */
+  uvf__check(a_load(&rx->refs, relaxed) > 0);    /* C-4 */
   if (a_sub(&rx->refs, 1, acq_rel) != 1) return; /* C-2 */
   (void)uvf__chan_close(uvf__chan_of_rx(rx), UVF__CLOSED | UVF__ABORTED, 0);
   uvf__chan_unhold(uvf__chan_of_rx(rx));

@@ -56,13 +56,13 @@ struct uvf__chan_s {
   char name[32];
 
   /* rare */
-  a_u32 cause;      /* int; written under the lock before closing */
-  a_u32 mem;        /* chan.c */
+  a_u32 cause; /* int; written under the lock before closing */
+  a_u32 mem;   /* chan.c */
   struct uvf_tx_s tx;
   struct uvf_rx_s rx;
   a_u64 dropped, returned, high_water; /* stats.c */
-  int rendezvous_closed;     /* rendezvous.c, under the lock */
-  uint64_t rendezvous_count; /* likewise */
+  int rendezvous_closed;               /* rendezvous.c, under the lock */
+  uint64_t rendezvous_count;           /* likewise */
 
   uvf__waits_t waits;
   union {

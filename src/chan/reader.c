@@ -68,10 +68,10 @@ static void finish(reader_t *rd, int status) {
 /* ---- a turn ---- */
 
 typedef struct {
-  uint64_t there;   /* items that were there when the turn began, and are not taken yet */
-  uint64_t took;    /* in this turn */
-  uint64_t end_us;  /* UINT64_MAX: the loop's own limit is enough */
-  uint64_t freed;   /* given back since waiting senders were last served */
+  uint64_t there;  /* items that were there when the turn began, and are not taken yet */
+  uint64_t took;   /* in this turn */
+  uint64_t end_us; /* UINT64_MAX: the loop's own limit is enough */
+  uint64_t freed;  /* given back since waiting senders were last served */
   bool spent;
 } turn_t;
 
@@ -251,7 +251,7 @@ int uvf_reader_stop(uvf_reader_t *reader) {
   uvf_rx_t *rx = (uvf_rx_t *)rd->waiter.object;
   const uvf__wait_type_t *type = rd->waiter.type;
   if (!uvf__op_take_back(&rd->op, UVF__PRIV) && uvf__op_word(&rd->op) == UVF__WON) {
-    type->withdraw(&rd->waiter);         /* takes the lock once: whoever won us has pushed us by then (op.h, O3) */
+    type->withdraw(&rd->waiter); /* takes the lock once: whoever won us has pushed us by then (op.h, O3) */
     uvf__ready_collect(rd->op.loop);
   } else {
     type->withdraw(&rd->waiter);

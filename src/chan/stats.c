@@ -12,7 +12,7 @@ void uvf__chan_count_returned(uvf__chan_t *c) {
 }
 
 void uvf__chan_note_length(uvf__chan_t *c, uint64_t length) {
-  uint64_t high = a_load(&c->high_water, relaxed); /* N1 */
+  uint64_t high = a_load(&c->high_water, relaxed);                                   /* N1 */
   while (length > high && !a_cas(&c->high_water, &high, length, relaxed, relaxed)) { /* N1 */
   }
 }

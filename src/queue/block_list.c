@@ -114,7 +114,7 @@ static void block_install(uvf__block_list_t *q, uvf__block_t *b, uint64_t lap) {
   else
     q->first = b;
   q->last = b;
-  a_store(&q->at[lap & 1], b, release);  /* B2 */
+  a_store(&q->at[lap & 1], b, release); /* B2 */
   a_store(&q->installed, lap, release); /* B2 */
 }
 
@@ -208,20 +208,22 @@ static int send_some(uvf__block_list_t *q, const char *items, int n, bool permit
   uvf__block_t *b = NULL;
   uint64_t p = 0;
   int k = tail_claim(q, n, permit, &b, &p);
+  if (k < 0) return k;
+  uvf__check(b != NULL);
   if (k == 1)
     publish_one(q, b, p, items);
-  else if (k > 1)
+  else
     publish_n(q, b, p, items, k);
-  if (k > 0) install_ahead(q, p, k); /* after WRITTEN the block may be gone: the position alone tells */
+  install_ahead(q, p, k); /* after WRITTEN the block may be gone: the position alone tells */
   return k;
 }
 
 /* The common case: the lap of tail is installed and nobody else claims. */
 static inline bool send_one(uvf__block_list_t *q, const void *item) {
-  uint64_t t = a_load(&q->tail, acquire), p = word_idx(t); /* B1 */
+  uint64_t t = a_load(&q->tail, acquire), p = word_idx(t);        /* B1 */
   uint64_t ahead = a_load(&q->installed, acquire) - lap_of(q, p); /* B2 */
   if ((t & WORD_CLOSED) != 0 || ahead > 1) return false;
-  uvf__block_t *b = a_load(&q->at[lap_of(q, p) & 1], acquire);                         /* B2 */
+  uvf__block_t *b = a_load(&q->at[lap_of(q, p) & 1], acquire);                  /* B2 */
   if (!a_cas(&q->tail, &t, word_advance(t, 1), seq_cst, acquire)) return false; /* B1 */
   publish_one(q, b, p, item);
   install_ahead(q, p, 1);

@@ -17,26 +17,13 @@ static inline size_t uvf__item_stride(size_t size) {
 
 static inline void uvf__item_copy(void *to, const void *from, size_t size) {
   switch (size) {
-  case 0:
-    break;
-  case 4:
-    memcpy(to, from, 4);
-    break;
-  case 8:
-    memcpy(to, from, 8);
-    break;
-  case 16:
-    memcpy(to, from, 16);
-    break;
-  case 24:
-    memcpy(to, from, 24);
-    break;
-  case 32:
-    memcpy(to, from, 32);
-    break;
-  default:
-    memcpy(to, from, size);
-    break;
+  case 0: break;
+  case 4: memcpy(to, from, 4); break;
+  case 8: memcpy(to, from, 8); break;
+  case 16: memcpy(to, from, 16); break;
+  case 24: memcpy(to, from, 24); break;
+  case 32: memcpy(to, from, 32); break;
+  default: memcpy(to, from, size); break;
   }
 }
 

@@ -34,7 +34,6 @@
 
 #define PREFETCH_SLOTS 8 /* ahead of the claim; more would reach into what the receiver still reads */
 
-
 static uvf__mpmc_ring_t *ring_of(uvf__queue_t *q) {
   return uvf__container(q, uvf__mpmc_ring_t, base);
 }
@@ -123,7 +122,7 @@ static int ring_send(uvf__queue_t *base, const void *items, int n) {
 
 /* Nothing readable at *h: tells why, or 0 with the new *h if head has moved meanwhile. */
 static int why_empty(uvf__mpmc_ring_t *q, uint64_t *h) {
-  uint64_t t = a_load(&q->tail, seq_cst); /* R1 */
+  uint64_t t = a_load(&q->tail, seq_cst);   /* R1 */
   uint64_t now = a_load(&q->head, acquire); /* R3 */
   if (now != *h) {
     *h = now;
@@ -163,7 +162,7 @@ static void free_slots(uvf__mpmc_ring_t *q, uint64_t p, int n) {
   }
   for (int i = 0; i < n; i++, p = idx_add(p, 1))
     a_store(stamp_at(q, p), free_stamp(q, idx_add(p, lap)), release); /* R4 */
-  a_fence(seq_cst);                                                /* R5 */
+  a_fence(seq_cst);                                                   /* R5 */
 }
 
 static int ring_recv(uvf__queue_t *base, void *items, int n) {

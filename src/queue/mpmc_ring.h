@@ -8,10 +8,10 @@
 /* capacity: 1 .. 2^31 items, any number. */
 typedef struct {
   uvf__queue_t base;
-  uint64_t mask;  /* slots - 1; slots is the power of two >= capacity */
+  uint64_t mask;      /* slots - 1; slots is the power of two >= capacity */
   uint32_t lap_shift; /* log2 of slots */
-  uint64_t slack; /* slots - capacity */
-  uint64_t origin; /* the first position */
+  uint64_t slack;     /* slots - capacity */
+  uint64_t origin;    /* the first position */
   a_u32 *stamps;
   char *items;
   _Alignas(UVF_CACHE_LINE) a_u64 tail; /* written by senders */

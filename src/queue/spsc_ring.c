@@ -50,8 +50,8 @@ static void settle(uvf__spsc_ring_t *q) {
 }
 
 static void sender_leave(uvf__spsc_ring_t *q) {
-  a_store(&q->busy, 0, release); /* S3 */
-  light_fence();                 /* S5 */
+  a_store(&q->busy, 0, release);                                                        /* S3 */
+  light_fence();                                                                        /* S5 */
   if (a_load(&q->how, acquire) == 0 || a_load(&q->end, relaxed) != NOT_SETTLED) return; /* S3, S4 */
   settle(q);
   light_fence(); /* S5: before the caller's look at the marks, as after a send */
@@ -157,8 +157,8 @@ static int spsc_recv(uvf__queue_t *base, void *items, int n) {
     uvf__items_read((char *)items + (size_t)first * base->item_size, slot_at(q, p + (uint64_t)first), base->item_size,
                     k - first);
   /* Inside a batch's callback older slots are still on loan; they are freed together with these when it ends. */
-  bool on_loan = a_load(&q->head, relaxed) != p;  /* S6 */
-  a_store(&q->taken, p + (uint64_t)k, relaxed);   /* S7 */
+  bool on_loan = a_load(&q->head, relaxed) != p; /* S6 */
+  a_store(&q->taken, p + (uint64_t)k, relaxed);  /* S7 */
   if (!on_loan) free_until(q, p + (uint64_t)k);
   return k;
 }
@@ -204,7 +204,7 @@ static void spsc_counts(uvf__queue_t *base, uvf__counts_t *out) {
   uint64_t tail = a_load(&q->tail, seq_cst), now; /* S1 */
   for (;;) {
     out->taken = a_load(&q->taken, seq_cst) - q->origin; /* S7 */
-    now = a_load(&q->tail, seq_cst);        /* S1 */
+    now = a_load(&q->tail, seq_cst);                     /* S1 */
     if (now == tail) break;
     tail = now;
   }
@@ -239,7 +239,7 @@ int uvf__spsc_ring_init(uvf__spsc_ring_t *q, size_t item_size, size_t capacity, 
   a_init(&q->busy, 0);          /* S6 */
   a_init(&q->head, start);      /* S6 */
   q->held = 0;
-  a_init(&q->taken, start);     /* S6 */
+  a_init(&q->taken, start); /* S6 */
   q->origin = q->head_seen = q->tail_seen = start;
   return 0;
 }

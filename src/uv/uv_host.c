@@ -191,7 +191,8 @@ int uvf_loop_attach(uv_loop_t *uv, const uvf_loop_options_t *o, uvf_loop_t **loo
   if (h == NULL) return UV_ENOMEM;
   h->uv = uv;
   h->eventfd = -1;
-  uvf_host_t table = {host_wake, host_poll, host_keep_alive, host_set_timer, host_now, host_close, h, host_stopped, {0}};
+  uvf_host_t table = {host_wake,    host_poll, host_keep_alive, host_set_timer, host_now, host_close, h,
+                      host_stopped, {0}};
   int r = uvf_loop_create(&table, o, &h->loop);
   if (r == 0) {
     r = handles_init(h, o == NULL ? 0 : o->flags);

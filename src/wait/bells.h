@@ -12,7 +12,7 @@ typedef struct uvf__blocked_s uvf__blocked_t;
 
 typedef struct {
   int loops, threads;
-  uvf_loop_t *loop[UVF__BELLS];         /* each with a reference */
+  uvf_loop_t *loop[UVF__BELLS]; /* each with a reference */
   uvf__blocked_t *thread[UVF__BELLS];
 } uvf__bells_t;
 

@@ -86,5 +86,6 @@ int uvf__wait_blocking(const uvf__wait_type_t *type, void *object, void *item, u
     r = wait_until(&b, timeout_ms == UVF_FOREVER ? UINT64_MAX : uvf__deadline_us(uvf__clock_us(), timeout_ms));
   uvf__cond_destroy(&b.wake);
   uvf__mutex_destroy(&b.lock);
+  a_fini(&b.op.node.word);
   return r;
 }

@@ -22,11 +22,11 @@ struct uvf_loop_s {
   A_PTR(uvf__node_t) head; /* ready.c */
   a_u32 refs;
   a_u32 state;
-  uvf_host_t host;         /* constant; its functions' rules are in uvflow/loop.h */
+  uvf_host_t host; /* constant; its functions' rules are in uvflow/loop.h */
   uint32_t turn_items, turn_us;
-  uint32_t generation;     /* of the process that made it */
-  uvf__runs_t runs;        /* threads.c */
-  a_u64 owner;             /* id of the thread that runs it, or did until detach */
+  uint32_t generation; /* of the process that made it */
+  uvf__runs_t runs;    /* threads.c */
+  a_u64 owner;         /* id of the thread that runs it, or did until detach */
 
   /* the loop's thread only */
   uvf__link_t now;   /* ready nodes: run in this turn */

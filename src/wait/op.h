@@ -42,14 +42,14 @@ typedef struct {
 } uvf__node_t;
 
 enum {
-  UVF__NODE_POST = 1,     /* a post, else an op */
-  UVF__OP_UNREF = 2,      /* keeps no loop alive */
-  UVF__OP_CANCEL = 4,     /* asked for while it was WON: reported if its attempt finds nothing */
-  UVF__OP_TIMEOUT = 8,    /* likewise */
-  UVF__OP_DEADLINE = 16,  /* is in the loop's heap */
-  UVF__OP_DONE = 32,      /* request: the outcome is known */
-  UVF__OP_DETACHED = 64,  /* reader: the loop is going away */
-  UVF__OP_PAUSED = 128    /* reader; keeps no loop alive either */
+  UVF__NODE_POST = 1,    /* a post, else an op */
+  UVF__OP_UNREF = 2,     /* keeps no loop alive */
+  UVF__OP_CANCEL = 4,    /* asked for while it was WON: reported if its attempt finds nothing */
+  UVF__OP_TIMEOUT = 8,   /* likewise */
+  UVF__OP_DEADLINE = 16, /* is in the loop's heap */
+  UVF__OP_DONE = 32,     /* request: the outcome is known */
+  UVF__OP_DETACHED = 64, /* reader: the loop is going away */
+  UVF__OP_PAUSED = 128   /* reader; keeps no loop alive either */
 };
 
 typedef struct {
@@ -62,7 +62,7 @@ typedef struct {
 struct uvf__op_s {
   uvf__node_t node;
   const uvf__op_type_t *type;
-  uvf_loop_t *loop;  /* NULL: a blocked thread */
+  uvf_loop_t *loop;    /* NULL: a blocked thread */
   uvf__link_t in_loop; /* loop->ops; loop's thread only */
 };
 

@@ -80,7 +80,7 @@ void uvf__ready_occupy(uvf_loop_t *loop) {
 
 bool uvf__ready_rest(uvf_loop_t *loop) {
   uvf__node_t *busy = BUSY;
-  if (!loop->rung) return true; /* the outstanding ring brings us back */
+  if (!loop->rung) return true;                                         /* the outstanding ring brings us back */
   if (!a_cas(&loop->head, &busy, IDLE, release, relaxed)) return false; /* Y-2 */
   loop->rung = false;
   return true;
