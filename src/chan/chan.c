@@ -91,6 +91,7 @@ void uvf__chan_hold(uvf__chan_t *c) {
 
 void uvf__chan_unhold(uvf__chan_t *c) {
   if (a_sub(&c->mem, 1, acq_rel) != 1) return; /* C-2 */
+  if (uvf__chan_foreign(c)) return; /* the parent's: a lock may be held for ever, and the items are not ours */
   if (c->kind == &uvf__queued) {
     uvf__chan_drop_all(c);
     c->q.base.ops->destroy(&c->q.base);

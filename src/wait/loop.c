@@ -60,6 +60,7 @@ uvf_loop_t *uvf_loop_retain(uvf_loop_t *loop) {
 
 void uvf_loop_release(uvf_loop_t *loop) {
   if (loop == NULL || a_sub(&loop->refs, 1, acq_rel) != 1) return; /* L-2 */
+  if (loop->generation != uvf__fork_generation()) return;          /* the parent's: its entry is on no list here */
   uvf__threads_unbind(&loop->runs);
   uvf__free(loop);
 }
