@@ -57,7 +57,7 @@ typedef struct {
   size_t item_size;
   /** Required. Items: 1 to 2^31, not only powers of two, allocated at once; or UVF_UNBOUNDED or UVF_RENDEZVOUS. */
   size_t capacity;
-  /** 0, which is UVF_OVERFLOW_WAIT; the others are not built yet: UV_ENOTSUP. */
+  /** 0, which is UVF_OVERFLOW_WAIT; DROP_OLDEST and DROP_NEWEST are not built yet: UV_ENOTSUP. */
   uvf_overflow_t overflow;
   /** 0 or UVF_SPSC. */
   unsigned flags;
@@ -77,9 +77,9 @@ typedef struct {
 /**
  * Makes a channel; `*tx` and `*rx` get one reference each, which you release.
  * Returns 0; UV_EINVAL (NULL; capacity 0, or above 2^31 and not one of the two constants; UVF_SPSC or an overflow
- * other than UVF_OVERFLOW_WAIT with one of these; an unknown flag or overflow; reserved not zero); UV_ENOTSUP (an
- * overflow that is not built yet, with a bounded capacity); UV_ENOMEM (also where capacity times item_size
- * overflows). After an error `*tx` and `*rx` are not changed.
+ * other than UVF_OVERFLOW_WAIT with one of these; an unknown flag or overflow; DISCONNECT, which is for broadcasts;
+ * reserved not zero); UV_ENOTSUP (an overflow that is not built yet, with a bounded capacity); UV_ENOMEM (also where
+ * capacity times item_size overflows). After an error `*tx` and `*rx` are not changed.
  *
  * Thread: any
  */

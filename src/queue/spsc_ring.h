@@ -11,15 +11,17 @@ typedef struct {
   uint64_t mask, capacity;
   uint64_t origin; /* the first position */
   char *items;
-  a_u32 how;                           /* UVF__CLOSED, UVF__ABORTED; written by closers */
-  a_u64 end;                           /* the last position + 1, once closing is settled; else NOT_SETTLED */
-  _Alignas(UVF_CACHE_LINE) a_u64 tail; /* sender writes */
-  a_u32 busy;                          /* sender writes: it is between its look at `how` and its store of tail */
+  a_u32 how; /* UVF__CLOSED, UVF__ABORTED; written by closers */
+  a_u64 end; /* the last position + 1, once closing is settled; else NOT_SETTLED */
+  _Alignas(
+      UVF_CACHE_LINE) a_u64 tail; /* sender writes; alone, since a receiver that waits for it keeps taking the line */
+  _Alignas(UVF_CACHE_LINE) a_u32 busy; /* sender writes: it is between its look at `how` and its store of tail */
   uint32_t held;                       /* sender: permits out */
   uint64_t head_seen;                  /* sender: head, as last loaded */
-  _Alignas(UVF_CACHE_LINE) a_u64 head; /* receiver writes: positions below it are free */
-  a_u64 taken;        /* receiver writes: positions below it are taken out, some perhaps still on loan */
-  uint64_t tail_seen; /* receiver: tail, as last loaded */
+  _Alignas(UVF_CACHE_LINE) a_u64 head; /* receiver writes: positions below it are free; alone, like tail */
+  _Alignas(
+      UVF_CACHE_LINE) a_u64 taken; /* receiver writes: positions below it are taken out, some perhaps still on loan */
+  uint64_t tail_seen;              /* receiver: tail, as last loaded */
 } uvf__spsc_ring_t;
 
 /* 0 or UV_ENOMEM. */
