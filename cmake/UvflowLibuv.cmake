@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# uvflow_find_libuv(): makes the target uvflow::libuv, libuv 1.44 or later, from the first of: a target that the project
+# has already, a CMake package, pkg-config (Debian 12 has only the last). Also installed, for uvflowConfig.cmake: so
+# one name is exported, whatever libuv is called where uvflow is used. Sets uvflow_libuv_error if there is none.
+include_guard(GLOBAL)
+
+set(UVFLOW_LIBUV_MINIMUM 1.44)
+
+# The version by the header that belongs to the target; empty if that cannot be told.
+function(uvflow_libuv_version target out)
+  get_target_property(folders ${target} INTERFACE_INCLUDE_DIRECTORIES)
+  string(REGEX REPLACE "\\$<BUILD_INTERFACE:([^>]*)>" "\\1" folders "${folders}")
+  set(version "")
+  foreach(folder IN LISTS folders)
+    if(EXISTS "${folder}/uv/version.h")
+      file(STRINGS "${folder}/uv/version.h" lines REGEX "^#define UV_VERSION_M(AJOR|INOR) +[0-9]+")
+      string(REGEX REPLACE ".*MAJOR +([0-9]+).*MINOR +([0-9]+).*" "\\1.\\2" version "${lines}")
+      break()
+    endif()
+  endforeach()
+  set(${out} "${version}" PARENT_SCOPE)
+endfunction()
+
+function(uvflow_libuv_existing out)
+  foreach(name libuv::uv uv libuv::libuv libuv::uv_a uv_a)
+    if(TARGET ${name})
+      set(${out} ${name} PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+  set(${out} "" PARENT_SCOPE)
+endfunction()
+
+# A macro: what find_package makes must be seen where it is called.
+macro(uvflow_find_libuv)
+  set(uvflow_libuv_error "")
+  if(NOT TARGET uvflow::libuv)
+    uvflow_libuv_existing(uvflow_libuv)
+    if(NOT uvflow_libuv)
+      set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON) # CMake 3.24: so that a project around uvflow can link with it
+      find_package(libuv CONFIG QUIET)
+      unset(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL)
+      uvflow_libuv_existing(uvflow_libuv)
+    endif()
+    if(NOT uvflow_libuv)
+      find_package(PkgConfig QUIET)
+      if(PkgConfig_FOUND)
+        pkg_check_modules(UVFLOW_LIBUV QUIET IMPORTED_TARGET GLOBAL libuv>=${UVFLOW_LIBUV_MINIMUM})
+      endif()
+      if(UVFLOW_LIBUV_FOUND)
+        set(uvflow_libuv PkgConfig::UVFLOW_LIBUV)
+      endif()
+    endif()
+    if(uvflow_libuv)
+      uvflow_libuv_version(${uvflow_libuv} uvflow_libuv_found_version)
+      if(uvflow_libuv_found_version AND uvflow_libuv_found_version VERSION_LESS UVFLOW_LIBUV_MINIMUM)
+        set(uvflow_libuv_error "libuv ${uvflow_libuv_found_version} is too old, uvflow needs ${UVFLOW_LIBUV_MINIMUM}")
+      else()
+        add_library(uvflow::libuv INTERFACE IMPORTED GLOBAL)
+        set_property(TARGET uvflow::libuv PROPERTY INTERFACE_LINK_LIBRARIES ${uvflow_libuv})
+      endif()
+    else()
+      set(uvflow_libuv_error "libuv ${UVFLOW_LIBUV_MINIMUM} or later not found, neither as a target (libuv::uv, uv, \
+libuv::libuv, libuv::uv_a, uv_a), nor as a CMake package, nor by pkg-config (Debian: libuv1-dev pkg-config)")
+    endif()
+  endif()
+  # uvflowConfig.cmake reports it in find_package's own way.
+  if(uvflow_libuv_error AND NOT CMAKE_FIND_PACKAGE_NAME STREQUAL "uvflow")
+    message(FATAL_ERROR "${uvflow_libuv_error}")
+  endif()
+endmacro()

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* A sweep: each scenario is run with its first, second, ... allocation failing, until one run needs no further. Each failure is
+ * UV_ENOMEM from the operation that needed the memory, nothing is lost or leaked, and what exists is usable afterwards.
+ * What must not allocate at all is counted. Promise 11. */
+#include "chan/fixture.h"
+
+static bool hit_once; /* in this run; fault_at forgets it */
+
+static bool hit_now(void) {
+  hit_once = hit_once || fault_hit();
+  return hit_once;
+}
+
+static void no_more_faults(void) {
+  (void)hit_now();
+  fault_at(0);
+}
+
+/* Runs the scenario with failing allocations until it needs none that fails. It returns the number of its rows that were wrong,
+ * and leaves nothing behind. */
+static void sweep(void **state, int (*scenario)(const kind_t *), int at_least) {
+  for (int all = 0; all <= 1; all++) {
+    int n = 0;
+    bool hit;
+    do {
+      long before = fault_blocks();
+      n++;
+      (all != 0 ? fault_from : fault_at)((unsigned)n);
+      int wrong = scenario(*state);
+      if (wrong != 0)
+        print_error("%s, %s: allocation %d\n", ((const kind_t *)*state)->name, all != 0 ? "all from" : "only", n);
+      hit = hit_once || fault_hit();
+      hit_once = false;
+      fault_at(0);
+      assert_int_equal(wrong, 0);
+      assert_int_equal(fault_blocks(), before);
+    } while (hit && n < 10000);
+    assert_in_range(n, at_least + 1, 9999);
+  }
+}
+
+/* ---- creating channels ---- */
+
+static uvf_chan_options_t options_for(const kind_t *kind, size_t capacity) {
+  return (uvf_chan_options_t){.item_size = sizeof(payload_t),
+                              .capacity = kind->capacity != 0 ? kind->capacity : capacity,
+                              .flags = kind->flags};
+}
+
+static int creates(const kind_t *kind) {
+  uvf_tx_t *tx = NULL;
+  uvf_rx_t *rx = NULL;
+  uvf_chan_options_t o = options_for(kind, 5);
+  int r = uvf_chan_create(&o, &tx, &rx);
+  bool fired = hit_now();
+  int wrong = fired ? r != UV_ENOMEM || tx != NULL || rx != NULL : r != 0;
+  uvf_tx_release(tx);
+  uvf_rx_release(rx);
+  return wrong;
+}
+
+static void create_channel(void **state) {
+  const kind_t *kind = *state;
+  sweep(state, creates, kind->bit == RENDEZVOUS ? 1 : kind->bit == BOUNDED ? 3 : 2);
+}
+
+/* ---- growing ---- */
+
+enum { GROWN = 700 };
+
+/* Sends GROWN items; each refusal is UV_ENOMEM, and the next attempt goes through. */
+static int grows_by(const kind_t *kind, int (*send)(uvf_tx_t *, uint32_t, uint32_t *)) {
+  uvf_tx_t *tx = NULL;
+  uvf_rx_t *rx = NULL;
+  uvf_chan_options_t o = options_for(kind, 1);
+  int wrong = 0, r = uvf_chan_create(&o, &tx, &rx);
+  if (r != 0) return r != UV_ENOMEM || !hit_now();
+  for (uint32_t sent = 0; sent < GROWN;) {
+    r = send(tx, sent, &sent);
+    if (r == 0) continue;
+    if (r != UV_ENOMEM || !hit_now() || uvf_tx_len(tx) != sent) wrong++;
+    no_more_faults();
+  }
+  for (uint32_t i = 0; i < GROWN; i++) {
+    payload_t it;
+    if (uvf_try_recv(rx, &it) != 0 || !same(it, item(0, i))) wrong++;
+  }
+  if (uvf_rx_len(rx) != 0) wrong++;
+  uvf_tx_release(tx);
+  uvf_rx_release(rx);
+  return wrong;
+}
+
+static int one_by_try(uvf_tx_t *tx, uint32_t next, uint32_t *sent) {
+  payload_t it = item(0, next);
+  int r = uvf_try_send(tx, &it);
+  if (r == 0) ++*sent;
+  return r;
+}
+
+static int one_by_sync(uvf_tx_t *tx, uint32_t next, uint32_t *sent) {
+  payload_t it = item(0, next);
+  int r = uvf_send_sync(tx, &it, UVF_FOREVER);
+  if (r == 0) ++*sent;
+  return r;
+}
+
+/* Many at once: what fits into the memory that there was has moved. */
+static int many_by_try(uvf_tx_t *tx, uint32_t next, uint32_t *sent) {
+  payload_t in[GROWN];
+  for (uint32_t i = next; i < GROWN; i++)
+    in[i - next] = item(0, i);
+  int r = uvf_try_send_n(tx, in, (int)(GROWN - next));
+  if (r > 0) *sent += (uint32_t)r;
+  return r > 0 ? 0 : r;
+}
+
+static int grows_one_by_try(const kind_t *kind) {
+  return grows_by(kind, one_by_try);
+}
+
+static int grows_one_by_sync(const kind_t *kind) {
+  return grows_by(kind, one_by_sync);
+}
+
+static int grows_many_by_try(const kind_t *kind) {
+  return grows_by(kind, many_by_try);
+}
+
+static void grow_by_try_send(void **state) {
+  sweep(state, grows_one_by_try, 4);
+}
+
+static void grow_by_send_sync(void **state) {
+  sweep(state, grows_one_by_sync, 4);
+}
+
+static void grow_by_try_send_n(void **state) {
+  sweep(state, grows_many_by_try, 4);
+}
+
+/* ---- loops ---- */
+
+/* One loop with everything on it: each step that has no memory says so, and is done again. */
+typedef struct {
+  const kind_t *kind;
+  int wrong, sends, received;
+  int status;
+  bool ended, called;
+} whole_t;
+
+/* 0 or UV_ENOMEM, which must be the fault of the sweep. */
+static bool refused(whole_t *w, int r) {
+  if (r == 0) return false;
+  if (r != UV_ENOMEM || !hit_now()) w->wrong++;
+  no_more_faults();
+  return r == UV_ENOMEM;
+}
+
+static void on_sent(uvf_req_t *req, int status) {
+  whole_t *w = req->data;
+  w->called = true;
+  w->status = status;
+}
+
+static void on_items(uvf_reader_t *rd, int n, void *items) {
+  whole_t *w = rd->data;
+  const payload_t *in = items;
+  for (int i = 0; i < n; i++)
+    if (in[i].seq != (uint32_t)w->received++) w->wrong++;
+  if (n < 0) w->ended = true;
+}
+
+static void detached(void *data) {
+  *(bool *)data = true;
+}
+
+static void send_all(whole_t *w, uv_loop_t *uv, uvf_loop_t *loop, uvf_tx_t *tx) {
+  uvf_req_t req = {.data = w};
+  while (w->sends < GROWN) {
+    payload_t it = item(0, (uint32_t)w->sends);
+    w->called = false;
+    if (uvf_send(loop, &req, tx, &it, UVF_FOREVER, on_sent) != 0) w->wrong++;
+    while (!w->called)
+      (void)uv_run(uv, UV_RUN_ONCE);
+    if (!refused(w, w->status)) w->sends++;
+  }
+}
+
+static int runs_a_loop(const kind_t *kind, unsigned flags) {
+  whole_t w = {.kind = kind};
+  uv_loop_t uv;
+  uvf_loop_t *loop = NULL;
+  uvf_tx_t *tx = NULL;
+  uvf_rx_t *rx = NULL;
+  bool done = false;
+  uvf_reader_t rd = {.data = &w};
+  uvf_loop_options_t lo = {.flags = flags};
+  uvf_chan_options_t co = options_for(kind, 3);
+  if (uv_loop_init(&uv) != 0) return 1;
+  while (refused(&w, uvf_loop_attach(&uv, &lo, &loop)))
+    if (loop != NULL) w.wrong++;
+  while (refused(&w, uvf_chan_create(&co, &tx, &rx))) {
+  }
+  while (refused(&w, uvf_reader_start(loop, &rd, rx, NULL, on_items)))
+    if (uvf_reader_active(&rd)) w.wrong++;
+  uvf_rx_release(rx);
+  send_all(&w, &uv, loop, tx);
+  uvf_tx_release(tx);
+  (void)uv_run(&uv, UV_RUN_DEFAULT);
+  if (w.received != GROWN || !w.ended) w.wrong++;
+  if (uvf_loop_detach(loop, detached, &done) != 0) w.wrong++;
+  (void)uv_run(&uv, UV_RUN_DEFAULT);
+  if (!done || uv_loop_close(&uv) != 0) w.wrong++;
+  return w.wrong;
+}
+
+static int runs_an_async_loop(const kind_t *kind) {
+  return runs_a_loop(kind, 0);
+}
+
+static void loop_and_reader(void **state) {
+  sweep(state, runs_an_async_loop, 3);
+}
+
+#ifdef __linux__
+static int runs_an_eventfd_loop(const kind_t *kind) {
+  return runs_a_loop(kind, UVF_WAKE_EVENTFD);
+}
+
+static void loop_with_an_eventfd(void **state) {
+  sweep(state, runs_an_eventfd_loop, 3);
+}
+#endif
+
+/* ---- what needs no memory ---- */
+
+static void on_post(uvf_post_t *post, int status) {
+  (void)status;
+  *(bool *)post->data = true;
+}
+
+/* Waiting, waking, timing out, cancelling, posting, closing. */
+static void nothing_else_allocates(void **state) {
+  const kind_t *kind = *state;
+  uv_loop_t uv;
+  uvf_loop_t *loop;
+  uvf_tx_t *tx;
+  uvf_rx_t *rx;
+  whole_t w = {.kind = kind};
+  bool posted = false;
+  uvf_req_t req = {.data = &w};
+  uvf_post_t post = {.data = &posted};
+  payload_t in = item(0, 0), out;
+  uvf_chan_options_t o = options_for(kind, 4);
+  assert_int_equal(uv_loop_init(&uv), 0);
+  assert_int_equal(uvf_loop_attach(&uv, NULL, &loop), 0);
+  assert_int_equal(uvf_chan_create(&o, &tx, &rx), 0);
+  unsigned long before = fault_allocations();
+  for (int i = 0; i < 100; i++) {
+    assert_int_equal(uvf_recv(loop, &req, rx, &out, UVF_FOREVER, on_sent), 0);
+    assert_int_equal(uvf_try_send(tx, &in), 0);
+    assert_int_equal(uvf_post(loop, &post, on_post), 0);
+    (void)uv_run(&uv, UV_RUN_DEFAULT);
+    assert_int_equal(w.status, 0);
+    assert_int_equal(uvf_recv(loop, &req, rx, &out, i % 2 == 0 ? 1 : UVF_FOREVER, on_sent), 0);
+    if (i % 2 == 1) assert_int_equal(uvf_cancel(&req), 0);
+    (void)uv_run(&uv, UV_RUN_DEFAULT);
+    assert_int_equal(w.status, i % 2 == 0 ? UV_ETIMEDOUT : UV_ECANCELED);
+  }
+  assert_true(posted);
+  uvf_tx_release(tx);
+  uvf_rx_release(rx);
+  assert_int_equal(uvf_loop_detach(loop, NULL, NULL), 0);
+  (void)uv_run(&uv, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&uv), 0);
+  assert_in_range(fault_allocations() - before, 0, kind->bit == UNBOUNDED ? 4 : 0); /* blocks are used again */
+}
+
+int main(void) {
+  static const case_t cases[] = {
+      CASE(create_channel, ALL),           CASE(grow_by_try_send, UNBOUNDED), CASE(grow_by_send_sync, UNBOUNDED),
+      CASE(grow_by_try_send_n, UNBOUNDED), CASE(loop_and_reader, ALL),
+#ifdef __linux__
+      CASE(loop_with_an_eventfd, ALL),
+#endif
+      CASE(nothing_else_allocates, ALL),
+  };
+  return RUN_CASES(cases);
+}
