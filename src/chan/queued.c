@@ -14,7 +14,9 @@
 
 #include "wait/threads.h"
 
+#ifndef BUSY_PAUSES
 #define BUSY_PAUSES 64
+#endif
 
 static uvf__queue_t *queue_of(uvf__chan_t *c) {
   return &c->q.base;

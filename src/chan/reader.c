@@ -44,14 +44,19 @@ static bool has_flag(const reader_t *rd, uint32_t flag) {
   return (rd->op.node.flags & flag) != 0;
 }
 
-/* Unregisters; the memory is the user's from here on. An item that nobody will see any more is dropped. */
+/* Unregisters; the memory is the user's from here on. An item that nobody will see any more is dropped. The cell of a running
+ * reader is on loan to its callback, and `deliver` frees it. */
 static void let_go(reader_t *rd) {
   uvf__chan_t *c = chan_of(rd);
   void *cell = rd->waiter.item;
   bool handed = cell != NULL && rd->waiter.status == 0;
+  bool running = rd->op.loop->running == rd;
   uvf__loop_remove_op(rd->op.loop, &rd->op);
-  if (rd->op.loop->running == rd) rd->op.loop->running = NULL;
   uvf__op_set(&rd->op, UVF__FREE);
+  if (running) {
+    rd->op.loop->running = NULL;
+    return;
+  }
   if (handed) uvf__chan_drop_items(c, cell, 1);
   uvf__free(cell);
 }
@@ -72,14 +77,15 @@ typedef struct {
   uint64_t took;   /* in this turn */
   uint64_t end_us; /* UINT64_MAX: the loop's own limit is enough */
   uint64_t freed;  /* given back since waiting senders were last served */
+  bool woken;      /* it waited and was told to look: if in vain, it keeps its turn among the receivers */
   bool spent;
 } turn_t;
 
-static turn_t turn_begin(reader_t *rd) {
+static turn_t turn_begin(reader_t *rd, bool woken) {
   uvf__chan_t *c = chan_of(rd);
   uvf__counts_t counts;
   c->kind->counts(c, &counts);
-  turn_t t = {counts.sent - counts.taken, 0, UINT64_MAX, 0, false};
+  turn_t t = {counts.sent - counts.taken, 0, UINT64_MAX, 0, woken, false};
   uvf__chan_note_length(c, t.there);
   if (t.there == 0) t.there = 1; /* to find out why: nothing yet, or the end */
   if (t.there > rd->turn_items || c->capacity == UVF_RENDEZVOUS) t.there = rd->turn_items;
@@ -98,11 +104,13 @@ static void serve(uvf__chan_t *c, turn_t *t) {
 static bool deliver(reader_t *rd, turn_t *t, const uvf__run_t *run) {
   uvf_loop_t *loop = rd->op.loop;
   uvf__chan_t *c = chan_of(rd);
+  void *cell = rd->waiter.item;
   uvf__chan_hold(c); /* the callback may stop the reader and release the last end */
   loop->running = rd;
   rd->cb((uvf_reader_t *)(void *)rd, run->count, run->items);
   bool alive = loop->running == rd;
   loop->running = NULL;
+  if (!alive) uvf__free(cell);
   c->kind->give_back(c, run);
   t->freed += (uint64_t)run->count;
   if (!alive || t->freed >= c->capacity / 2) serve(c, t);
@@ -131,14 +139,14 @@ static void turn_end(reader_t *rd, const turn_t *t) {
     return;
   }
   uvf__op_set(&rd->op, UVF__WAITING);
-  if (rd->waiter.type->enlist(&rd->waiter, true)) return;
+  if (rd->waiter.type->enlist(&rd->waiter, t->woken)) return;
   uvf__op_set(&rd->op, UVF__PRIV);
   uvf__loop_run_now(rd->op.loop, &rd->op);
 }
 
-static void take_turn(reader_t *rd) {
+static void take_turn(reader_t *rd, bool woken) {
   uvf__chan_t *c = chan_of(rd);
-  turn_t t = turn_begin(rd);
+  turn_t t = turn_begin(rd, woken);
   while (t.there > 0 && !t.spent && !has_flag(rd, UVF__OP_PAUSED | UVF__OP_DETACHED)) {
     uvf__run_t run;
     uint64_t most = t.there < rd->max_batch ? t.there : rd->max_batch;
@@ -157,6 +165,7 @@ static void take_turn(reader_t *rd) {
 
 static void reader_run(uvf__op_t *op) {
   reader_t *rd = reader_of(op);
+  bool woken = uvf__op_word(op) == UVF__WON;
   uvf__op_set(op, UVF__PRIV);
   if (has_flag(rd, UVF__OP_DETACHED)) {
     rd->waiter.type->pass_on(&rd->waiter);
@@ -166,7 +175,7 @@ static void reader_run(uvf__op_t *op) {
   } else if (uvf__pace_hold(&rd->pace, rd->op.loop->turn_began_us)) {
     uvf__loop_run_later(rd->op.loop, op);
   } else {
-    take_turn(rd);
+    take_turn(rd, woken);
   }
 }
 
@@ -179,7 +188,8 @@ static void unwait(reader_t *rd) {
 
 /* On the ready list, or about to run? */
 static bool scheduled(const reader_t *rd) {
-  return uvf__linked(&rd->op.node.link) || uvf__op_word((uvf__op_t *)(uintptr_t)&rd->op) == UVF__WON;
+  /* The word first: while it is WON a sender may be linking it. */
+  return uvf__op_word((uvf__op_t *)(uintptr_t)&rd->op) == UVF__WON || uvf__linked(&rd->op.node.link);
 }
 
 static void schedule(reader_t *rd) {

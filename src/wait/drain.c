@@ -50,9 +50,13 @@ static void end_turn(uvf_loop_t *loop) {
 void uvf_loop_drain(uvf_loop_t *loop, bool rang) {
   if (loop == NULL || loop->generation != uvf__fork_generation()) return;
   if (rang) loop->rung = true;
-  if (loop->draining || a_load(&loop->state, relaxed) == UVF__LOOP_CLOSED) return; /* L-3 */
+  if (a_load(&loop->state, relaxed) == UVF__LOOP_CLOSED) return; /* L-3 */
+  if (loop->draining) {          /* a callback runs the event loop: the outer drain goes on */
+    loop->timer_at = UINT64_MAX; /* it may have been the timer that called, and then it is not set any more */
+    return;
+  }
   uvf_loop_retain(loop);
-  loop->draining = true; /* a callback may run the event loop again: the outer drain goes on */
+  loop->draining = true;
   loop->turn_left = loop->turn_items;
   loop->turn_began_us = uvf__clock_us();
   loop->turn_end_us = loop->turn_began_us + loop->turn_us;

@@ -27,7 +27,7 @@ void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, 
   else
     uvf__list_push_back(&list->list, &w->link);
   if (first) a_or(&ws->marks, list->mark, seq_cst); /* M1 */
-  if (!front) ws->begun++;
+  ws->begun++;
   if (ws->heavy)
     heavy_fence(); /* M4 */
   else
