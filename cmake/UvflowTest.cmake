@@ -78,9 +78,13 @@ endfunction()
 # The words behind "KEY:" in a model's first comment.
 function(uvflow_model_header file key out)
   file(STRINGS ${file} lines REGEX "^ \\* ${key}:")
-  string(REGEX REPLACE "^ \\* ${key}: *([^*]*).*" "\\1" words "${lines}")
-  separate_arguments(words UNIX_COMMAND "${words}")
-  set(${out} "${words}" PARENT_SCOPE)
+  set(all "")
+  foreach(line IN LISTS lines) # a key may have several lines
+    string(REGEX REPLACE "^ \\* ${key}: *([^*]*).*" "\\1" words "${line}")
+    separate_arguments(words UNIX_COMMAND "${words}")
+    list(APPEND all ${words})
+  endforeach()
+  set(${out} "${all}" PARENT_SCOPE)
 endfunction()
 
 # uvflow_model(NAME): test/model/NAME_model.cpp with the sources that it names must pass; and each of its mutants in

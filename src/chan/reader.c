@@ -139,7 +139,7 @@ static void turn_end(reader_t *rd, const turn_t *t) {
     return;
   }
   uvf__op_set(&rd->op, UVF__WAITING);
-  if (rd->waiter.type->enlist(&rd->waiter, t->woken)) return;
+  if (rd->waiter.type->enlist(&rd->waiter, t->woken && t->took == 0)) return;
   uvf__op_set(&rd->op, UVF__PRIV);
   uvf__loop_run_now(rd->op.loop, &rd->op);
 }

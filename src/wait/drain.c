@@ -21,11 +21,12 @@ static void run_node(uvf__node_t *node) {
   }
 }
 
-/* What was left over comes first, then what wanted this turn, then what was pushed. */
+/* What was left over comes first, then what wanted this turn, then what was pushed. However slow the clock is to read, each turn
+ * runs something, unless the host was stopped. */
 static void run_ready(uvf_loop_t *loop) {
   uvf__list_splice(&loop->now, &loop->later);
   uvf__ready_collect(loop);
-  bool spent = uvf__loop_spend(loop, 0);
+  bool spent = uvf__loop_stopped(loop);
   while (!spent && !uvf__list_empty(&loop->now)) {
     uvf__link_t *l = loop->now.next;
     uvf__unlink(l);

@@ -131,10 +131,13 @@ void uvf__loop_poll(uvf_loop_t *loop, bool on) {
   loop->host.poll(loop->host.host, on);
 }
 
+bool uvf__loop_stopped(uvf_loop_t *loop) {
+  return loop->host.stopped != NULL && loop->host.stopped(loop->host.host);
+}
+
 bool uvf__loop_spend(uvf_loop_t *loop, uint32_t n) {
   loop->turn_left = n < loop->turn_left ? loop->turn_left - n : 0;
-  return loop->turn_left == 0 || uvf__clock_us() >= loop->turn_end_us ||
-         (loop->host.stopped != NULL && loop->host.stopped(loop->host.host));
+  return loop->turn_left == 0 || uvf__clock_us() >= loop->turn_end_us || uvf__loop_stopped(loop);
 }
 
 void uvf__loop_ring(uvf_loop_t *loop) {

@@ -71,6 +71,9 @@ void uvf__loop_run_later(uvf_loop_t *loop, uvf__op_t *op);
 /* The host calls drain in every turn without blocking, until there is nothing left. */
 void uvf__loop_poll(uvf_loop_t *loop, bool on);
 
+/* Does the host want no further callback in this turn? */
+bool uvf__loop_stopped(uvf_loop_t *loop);
+
 /* Counts n delivered items; true: this turn must end here. */
 bool uvf__loop_spend(uvf_loop_t *loop, uint32_t n);
 

@@ -156,9 +156,9 @@ static void null_is_left_alone(void **state) {
 /* ---- while others work ---- */
 
 #if defined(__SANITIZE_THREAD__)
-enum { MOVES = 10000 };
+enum { MOVES = 4000 };
 #else
-enum { MOVES = 30000 };
+enum { MOVES = 20000 };
 #endif
 
 typedef struct {

@@ -26,7 +26,21 @@ static void stamps_wrap_in_a_ring_of_few_slots(void **state) {
     }
 }
 
+/* In a ring of more than 2^17 slots the 48 bits of a position end before the 32 bits of a stamp do. */
+static void positions_wrap_in_a_large_ring(void **state) {
+  queue_t t;
+  queue_open(&t, state, 4, 200000, (UINT64_C(1) << 48) - 1500);
+  for (int i = 0; i < 600; i++) {
+    assert_int_equal(queue_send(&t, 1000), 1000);
+    assert_int_equal(queue_recv(&t, 1000), 1000);
+  }
+  queue_close(&t);
+}
+
 int main(void) {
-  static const queue_case_t own[] = {CASE(stamps_wrap_in_a_ring_of_few_slots, 0)};
+  static const queue_case_t own[] = {
+      CASE(stamps_wrap_in_a_ring_of_few_slots, 0),
+      CASE(positions_wrap_in_a_large_ring, 0),
+  };
   return queue_suite_run(&kind, own, sizeof own / sizeof own[0]);
 }

@@ -213,6 +213,7 @@ static void a_loan_within_a_loan(void **state) {
   queue_expect_len(&t, 1);
   assert_int_equal(queue_send(&t, 1), UV_EAGAIN);
   queue_give_back(&t, &inner);
+  assert_int_equal(queue_send(&t, 1), UV_EAGAIN); /* the older one is still out */
   queue_give_back(&t, &outer);
   assert_int_equal(queue_send(&t, 6), 5);
   queue_expect_len(&t, 6);

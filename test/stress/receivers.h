@@ -98,6 +98,20 @@ static inline order_seen_t *try_seen(end_t *e) {
   return &e->seen[e->chan->queue == RENDEZVOUS || !e->with_reader ? SLOTS + 1 : SLOTS];
 }
 
+static inline void on_items(uvf_reader_t *rd, int n, void *items);
+
+static inline void reader_start(end_t *e) {
+  static const uint32_t batches[] = {0, 0, 1, 2, 5, 64};
+  uvf_reader_options_t o = {0};
+  o.max_batch = batches[rng_below(&e->rng, 6)];
+  o.turn_items = one_in(&e->rng, 3) ? 1 + rng_below(&e->rng, 40) : 0;
+  o.turn_us = one_in(&e->rng, 4) ? 1 + rng_below(&e->rng, 50) : 0;
+  e->reader.data = e;
+  int r = uvf_reader_start(e->looper->loop, &e->reader, e->chan->rx, &o, on_items);
+  must_be(r, 0, "uvf_reader_start");
+  e->stopped = e->paused = false;
+}
+
 static inline void reader_changes(end_t *e) {
   uint32_t n = rng_below(&e->rng, 64);
   if (n < 4) {
@@ -109,7 +123,16 @@ static inline void reader_changes(end_t *e) {
   } else if (n < 8 || receiver_quits(e)) {
     must_be(uvf_reader_stop(&e->reader), 0, "uvf_reader_stop");
     e->stopped = true;
+    if (!e->looper->detaching && !receiver_quits(e) && one_in(&e->rng, 2))
+      reader_start(e); /* also in its own callback */
   }
+}
+
+/* Whatever was done in the callback, the batch stays until it returns. */
+static inline void batch_is_still_there(end_t *e, int n, const char *items) {
+  uint32_t seq;
+  for (int i = 0; i < n; i++)
+    (void)item_read(e->chan, items + (size_t)i * e->chan->item_size, &seq);
 }
 
 static inline void on_items(uvf_reader_t *rd, int n, void *items) {
@@ -131,18 +154,7 @@ static inline void on_items(uvf_reader_t *rd, int n, void *items) {
   receiver_aside(e);
   reader_changes(e);
   shake(&e->rng, the_round->seldom);
-}
-
-static inline void reader_start(end_t *e) {
-  static const uint32_t batches[] = {0, 0, 1, 2, 5, 64};
-  uvf_reader_options_t o = {0};
-  o.max_batch = batches[rng_below(&e->rng, 6)];
-  o.turn_items = one_in(&e->rng, 3) ? 1 + rng_below(&e->rng, 40) : 0;
-  o.turn_us = one_in(&e->rng, 4) ? 1 + rng_below(&e->rng, 50) : 0;
-  e->reader.data = e;
-  int r = uvf_reader_start(e->looper->loop, &e->reader, e->chan->rx, &o, on_items);
-  must_be(r, 0, "uvf_reader_start");
-  e->stopped = e->paused = false;
+  batch_is_still_there(e, n, items);
 }
 
 static inline void reader_tick(end_t *e) {

@@ -16,6 +16,7 @@ typedef struct {
   uvf__waits_t waits;
   bool set;            /* under the lock of waits */
   bool set_behind;     /* likewise: it is set right after an attempt that failed */
+  bool grant_at_leave; /* grants somebody while a waiter leaves: it has decided so, and is still linked */
   atomic_int releases; /* references that waits gave up */
   atomic_int attempts, passed_on;
 } event_t;
@@ -41,6 +42,7 @@ static inline bool event_enlist(uvf__waiter_t *w, bool front) {
 
 static inline void event_withdraw(uvf__waiter_t *w) {
   event_t *e = w->object;
+  if (e->grant_at_leave) uvf__waits_wake(&e->waits, &e->waits.rx, 1, 0);
   uvf__lock(&e->waits.lock);
   uvf__waits_unlink(&e->waits, &e->waits.rx, w);
   uvf__unlock(&e->waits.lock);

@@ -67,6 +67,27 @@ static void a_grant_goes_past_those_who_have_left(void **state) {
   event_destroy(&e, 3);
 }
 
+static void a_grant_goes_past_who_is_just_leaving(void **state) {
+  test_host_t h;
+  event_t e;
+  record_t gone = {0}, r = {0};
+  uvf_req_t first = {.data = &gone}, second = {.data = &r};
+  (void)state;
+  test_host_init(&h);
+  event_init(&e);
+  assert_int_equal(event_wait(h.loop, &first, &e, UVF_FOREVER), 0);
+  assert_int_equal(event_wait(h.loop, &second, &e, UVF_FOREVER), 0);
+  e.grant_at_leave = true;
+  assert_int_equal(uvf_cancel(&first), 0);
+  test_host_run(&h);
+  assert_int_equal(gone.calls, 1);
+  assert_int_equal(gone.status[0], UV_ECANCELED);
+  assert_int_equal(r.calls, 1);
+  assert_int_equal(r.status[0], 0);
+  test_host_detach(&h);
+  event_destroy(&e, 2);
+}
+
 static void the_mark_is_set_exactly_while_somebody_waits(void **state) {
   test_host_t h;
   event_t e;
@@ -324,6 +345,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       UVF_TEST(waiters_are_served_first_come_first_served),
       UVF_TEST(a_grant_goes_past_those_who_have_left),
+      UVF_TEST(a_grant_goes_past_who_is_just_leaving),
       UVF_TEST(the_mark_is_set_exactly_while_somebody_waits),
       UVF_TEST(many_waiters_of_one_loop_cost_one_ring),
       UVF_TEST(waiters_of_many_loops_are_each_rung_once),
