@@ -13,7 +13,7 @@
  * only the installer of lap + 2 replaces it and tail has to be in lap + 1 by then. So a claim that succeeds from a word in
  * `lap` owns a slot of the block that was loaded before it; a block is touched by a sender only between its claim and its
  * WRITTEN. I2: a block has one unit of `live` for each slot and one for being `first`. A slot's unit goes when its item was
- * read, the other one when head has left the block. Whoever takes the last unit is alone with the block and keeps it as the
+ * read, the other one when head has left the block. Whoever takes the last unit is alone with the block and keeps it as a
  * spare or frees it. I3: as in mpmc_ring: no idx moves past CLOSED but by permits. I4: memory runs out before anything is
  * claimed.
  * Why receivers take a lock, when mpmc_ring needs none: a receiver looks at a slot before it claims it, since it must not wait
@@ -43,6 +43,8 @@
 #define MAX_LAP_BITS 8 /* ... and at most so many slots */
 #define FIRST_SLOTS 8  /* an idle channel is small */
 #endif
+#define MAX_SPARES \
+  2 /* enough for a queue that stays shorter than a block; a longer one allocates and frees as it moves */
 
 enum { EMPTY = 0, WRITTEN = 1 };
 
@@ -125,10 +127,23 @@ static void block_leave(uvf__block_list_t *q, uvf__block_t *b, uint32_t n) {
   for (uint32_t i = 0; keep && i < b->slots; i++)
     a_store(&b->states[i], EMPTY, relaxed); /* B7 */
   uvf__lock(&q->lock);
-  keep = keep && q->spare == NULL;
-  if (keep) q->spare = b;
+  keep = keep && q->spares < MAX_SPARES;
+  if (keep) {
+    b->next = q->spare;
+    q->spare = b;
+    q->spares++;
+  }
   uvf__unlock(&q->lock);
   if (!keep) uvf__free(b);
+}
+
+/* Under lock. */
+static uvf__block_t *spare_take(uvf__block_list_t *q) {
+  uvf__block_t *b = q->spare;
+  if (b == NULL) return NULL;
+  q->spare = b->next;
+  q->spares--;
+  return b;
 }
 
 /* Makes sure that `lap` has a block: 0 or UV_ENOMEM. Nothing to do if somebody was quicker. */
@@ -139,8 +154,7 @@ static int lap_install(uvf__block_list_t *q, uint64_t lap) {
     uvf__lock(&q->lock);
     wanted = lap_add(q, a_load(&q->installed, relaxed), 1) == lap; /* B2: written under this lock only */
     if (wanted && mine == NULL) {
-      mine = q->spare;
-      q->spare = NULL;
+      mine = spare_take(q);
     }
     if (wanted && mine != NULL) {
       block_install(q, mine, lap);
@@ -355,14 +369,18 @@ static void list_counts(uvf__queue_t *base, uvf__counts_t *out) {
   out->sent = idx_sub(word_idx(t), q->origin);
 }
 
+static void blocks_free(uvf__block_t *b) {
+  while (b != NULL) {
+    uvf__block_t *next = b->next;
+    uvf__free(b);
+    b = next;
+  }
+}
+
 static void list_destroy(uvf__queue_t *base) {
   uvf__block_list_t *q = list_of(base);
-  while (q->first != NULL) {
-    uvf__block_t *next = q->first->next;
-    uvf__free(q->first);
-    q->first = next;
-  }
-  uvf__free(q->spare);
+  blocks_free(q->first);
+  blocks_free(q->spare);
   uvf__mutex_destroy(&q->lock);
 }
 
@@ -394,6 +412,7 @@ int uvf__block_list_init(uvf__block_list_t *q, size_t item_size, uint64_t start)
   }
   q->origin = first;
   q->first = q->last = q->spare = NULL;
+  q->spares = 0;
   a_init(&q->at[0], (uvf__block_t *)NULL); /* B7 */
   a_init(&q->at[1], (uvf__block_t *)NULL); /* B7 */
   a_init(&q->installed, lap);              /* B7 */

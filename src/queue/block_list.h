@@ -18,6 +18,7 @@ typedef struct {
   _Alignas(UVF_CACHE_LINE) uvf__mutex_t lock; /* receivers; and senders, once per lap */
   a_u64 head;                                 /* written under lock */
   uvf__block_t *first, *last, *spare;         /* under lock */
+  int spares;                                 /* under lock */
 } uvf__block_list_t;
 
 /* `start` is the first position (rounded to where a short first block begins). 0 or UV_ENOMEM. */

@@ -6,8 +6,10 @@
  *   sender     busy = 1, light fence, looks at `how`; writes items; tail (release); busy = 0, light fence, looks at `how`
  *              again, and settles if it finds it closed and not settled
  *   receiver   takes positions below tail; head (release) frees them, after the bytes were read or the loan ended
- *   closer     either side: how, heavy fence, looks at `busy`; not busy: settles. Busy: the sender will see `how` on its way out
- *   settle     end = tail. Only when the sender is not busy, and a later send is refused, so all who settle store the same.
+ *   closer     either side: how, heavy fence, looks at `busy` and `held`; neither: settles. Else the sender will see `how` on
+ *              its way out, and settles then or with its last permit
+ *   settle     end = tail. Only when the sender is not busy and no permit is out, and a later send is refused, so all who
+ *              settle store the same.
  * Both fences are those of base/fence.h: Dekker between busy and how. A send that raced with closing is accepted, and EOF
  * (head == end) comes only behind it.
  *
@@ -18,6 +20,7 @@
  *        S5: fences. light: sender, receiver; heavy: closer, and the channel's side that waits (queue.h).
  *        S6: init; loads of a word by the one who writes it.
  *        S7: taken, for `counts` on other threads, which only counts: relaxed.
+ *        S8: held: written between busy and its release, by which a closer that finds the sender not busy sees it: relaxed.
  * Model: test/model/spsc_ring_model.cpp. */
 #include "queue/spsc_ring.h"
 
@@ -49,33 +52,40 @@ static void settle(uvf__spsc_ring_t *q) {
   a_store(&q->end, a_load(&q->tail, acquire), release); /* S4 */
 }
 
+static uint32_t held_of(uvf__spsc_ring_t *q) {
+  return a_load(&q->held, relaxed); /* S6 */
+}
+
+static void set_held(uvf__spsc_ring_t *q, uint32_t held) {
+  a_store(&q->held, held, relaxed); /* S8 */
+}
+
 static void sender_leave(uvf__spsc_ring_t *q) {
-  a_store(&q->busy, 0, release);                                                        /* S3 */
-  light_fence();                                                                        /* S5 */
-  if (a_load(&q->how, acquire) == 0 || a_load(&q->end, relaxed) != NOT_SETTLED) return; /* S3, S4 */
+  a_store(&q->busy, 0, release);                                                                           /* S3 */
+  light_fence();                                                                                           /* S5 */
+  if (a_load(&q->how, acquire) == 0 || held_of(q) != 0 || a_load(&q->end, relaxed) != NOT_SETTLED) return; /* S3, S4 */
   settle(q);
   light_fence(); /* S5: before the caller's look at the marks, as after a send */
 }
 
-/* False: closed. True: sender_leave must follow. Also who is refused leaves, since a closer may have seen it busy. */
-static bool sender_enter(uvf__spsc_ring_t *q) {
+/* Begins a step of the sending role, which sender_leave ends; tells how far closing has gone. Also who is refused then leaves,
+ * since a closer may have seen it busy. */
+static int sender_enter(uvf__spsc_ring_t *q) {
 #if UVFLOW_CHECKS
   uvf__check(a_swap(&q->busy, 1, relaxed) == 0); /* S3: two senders at once break the promise of UVF_SPSC */
 #else
   a_store(&q->busy, 1, relaxed); /* S3 */
 #endif
-  light_fence();                                  /* S5 */
-  if (a_load(&q->how, acquire) == 0) return true; /* S3 */
-  sender_leave(q);
-  return false;
+  light_fence();                        /* S5 */
+  return (int)a_load(&q->how, acquire); /* S3 */
 }
 
 /* How many of n further items have room, permits left aside. */
 static int room(uvf__spsc_ring_t *q, uint64_t tail, int n) {
-  uint64_t used = tail + q->held - q->head_seen;
+  uint64_t used = tail + held_of(q) - q->head_seen;
   if (used + (uint64_t)n > q->capacity) {
     q->head_seen = a_load(&q->head, seq_cst); /* S2 */
-    used = tail + q->held - q->head_seen;
+    used = tail + held_of(q) - q->head_seen;
   }
   uint64_t left = q->capacity - used;
   return (uint64_t)n < left ? n : (int)left;
@@ -92,37 +102,46 @@ static void put(uvf__spsc_ring_t *q, uint64_t tail, const char *items, int n) {
 
 static int spsc_send(uvf__queue_t *base, const void *items, int n) {
   uvf__spsc_ring_t *q = spsc_of(base);
-  if (!sender_enter(q)) return UV_EPIPE;
-  uint64_t tail = a_load(&q->tail, relaxed); /* S6 */
-  int k = room(q, tail, n);
-  if (k > 0) put(q, tail, (const char *)items, k);
+  int r = UV_EPIPE;
+  if (sender_enter(q) == 0) {
+    uint64_t tail = a_load(&q->tail, relaxed); /* S6 */
+    r = room(q, tail, n);
+    if (r > 0)
+      put(q, tail, (const char *)items, r);
+    else
+      r = UV_EAGAIN;
+  }
   sender_leave(q);
-  return k > 0 ? k : UV_EAGAIN;
+  return r;
 }
 
 static int spsc_reserve(uvf__queue_t *base) {
   uvf__spsc_ring_t *q = spsc_of(base);
-  if (!sender_enter(q)) return UV_EPIPE;
-  int k = room(q, a_load(&q->tail, relaxed), 1); /* S6 */
-  if (k > 0) q->held++;
+  int r = UV_EPIPE;
+  if (sender_enter(q) == 0) {
+    r = room(q, a_load(&q->tail, relaxed), 1) > 0 ? 0 : UV_EAGAIN; /* S6 */
+    if (r == 0) set_held(q, held_of(q) + 1);
+  }
   sender_leave(q);
-  return k > 0 ? 0 : UV_EAGAIN;
+  return r;
 }
 
 static void spsc_unreserve(uvf__queue_t *base) {
   uvf__spsc_ring_t *q = spsc_of(base);
-  uvf__check(q->held > 0);
-  q->held--;
+  (void)sender_enter(q);
+  uvf__check(held_of(q) > 0);
+  set_held(q, held_of(q) - 1);
+  sender_leave(q);
 }
 
 static int spsc_send_held(uvf__queue_t *base, const void *item) {
   uvf__spsc_ring_t *q = spsc_of(base);
-  bool open = sender_enter(q);
-  spsc_unreserve(base);
-  if (!open) return UV_EPIPE;
-  put(q, a_load(&q->tail, relaxed), (const char *)item, 1); /* S6 */
+  bool aborted = (sender_enter(q) & UVF__ABORTED) != 0;
+  uvf__check(held_of(q) > 0);
+  set_held(q, held_of(q) - 1);
+  if (!aborted) put(q, a_load(&q->tail, relaxed), (const char *)item, 1); /* S6 */
   sender_leave(q);
-  return 0;
+  return aborted ? UV_EPIPE : 0;
 }
 
 /* ---- receiver ---- */
@@ -190,9 +209,9 @@ static bool spsc_readable(uvf__queue_t *base) {
 
 static void spsc_close(uvf__queue_t *base, int how) {
   uvf__spsc_ring_t *q = spsc_of(base);
-  a_or(&q->how, (uint32_t)how, seq_cst);         /* S3 */
-  heavy_fence();                                 /* S5 */
-  if (a_load(&q->busy, acquire) == 0) settle(q); /* S3 */
+  a_or(&q->how, (uint32_t)how, seq_cst);                                           /* S3 */
+  heavy_fence();                                                                   /* S5 */
+  if (a_load(&q->busy, acquire) == 0 && a_load(&q->held, relaxed) == 0) settle(q); /* S3, S8 */
 }
 
 static int spsc_closed(uvf__queue_t *base) {
@@ -237,9 +256,9 @@ int uvf__spsc_ring_init(uvf__spsc_ring_t *q, size_t item_size, size_t capacity, 
   a_init(&q->end, NOT_SETTLED); /* S6 */
   a_init(&q->tail, start);      /* S6 */
   a_init(&q->busy, 0);          /* S6 */
+  a_init(&q->held, 0);          /* S6 */
   a_init(&q->head, start);      /* S6 */
-  q->held = 0;
-  a_init(&q->taken, start); /* S6 */
+  a_init(&q->taken, start);     /* S6 */
   q->origin = q->head_seen = q->tail_seen = start;
   return 0;
 }

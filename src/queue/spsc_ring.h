@@ -16,7 +16,7 @@ typedef struct {
   _Alignas(
       UVF_CACHE_LINE) a_u64 tail; /* sender writes; alone, since a receiver that waits for it keeps taking the line */
   _Alignas(UVF_CACHE_LINE) a_u32 busy; /* sender writes: it is between its look at `how` and its store of tail */
-  uint32_t held;                       /* sender: permits out */
+  a_u32 held;                          /* sender writes: permits out */
   uint64_t head_seen;                  /* sender: head, as last loaded */
   _Alignas(UVF_CACHE_LINE) a_u64 head; /* receiver writes: positions below it are free; alone, like tail */
   _Alignas(

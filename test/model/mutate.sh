@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# mutate.sh SOURCE_DIR MODEL MUTANT: prints the mutant's source file; the file's path goes to stderr's descriptor 3 if open.
+# mutate.sh SOURCE_DIR MODEL MUTANT: prints the changed source file.
 # The mutants are listed in mutants.txt, which explains their form. Fails if an edit finds nothing to change.
 set -eu
 src=$1 model=$2 mutant=$3

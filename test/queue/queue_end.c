@@ -249,9 +249,9 @@ static const queue_case_t cases[] = {
     CASE(items_sent_while_a_permit_is_out_come_before_its_own, 0),
     CASE(a_permit_given_up_is_room_again, BOUNDED),
     CASE(permits_leave_room_for_a_part_of_a_batch, BOUNDED),
-    CASE(a_permit_holds_back_the_end_until_it_is_used, SHARED),
-    CASE(a_permit_holds_back_the_end_until_it_is_given_up, SHARED),
-    CASE(an_abort_takes_the_worth_of_a_permit, SHARED),
+    CASE(a_permit_holds_back_the_end_until_it_is_used, 0),
+    CASE(a_permit_holds_back_the_end_until_it_is_given_up, 0),
+    CASE(an_abort_takes_the_worth_of_a_permit, 0),
     CASE(more_permits_than_can_be_counted_are_refused, SHARED),
 };
 

@@ -102,7 +102,7 @@ static void without_memory_a_permit_is_kept(void **state) {
   queue_close(&t);
 }
 
-/* A queue of up to `length` items, at most half a block: that is what the one spare block is enough for. */
+/* A queue of up to `length` items, about a block at most: that is what two spare blocks are enough for. */
 static void steady(void **state, size_t size, int length) {
   queue_t t;
   unsigned long before = 0;
@@ -122,8 +122,8 @@ static void steady(void **state, size_t size, int length) {
 static void in_steady_state_blocks_are_reused(void **state) {
   for (size_t i = 0; i < BLOCK_SIZES; i++) {
     steady(state, block_sizes[i], 1);
-    steady(state, block_sizes[i], 2); /* half of the smallest block */
-    if (block_sizes[i] <= 16) steady(state, block_sizes[i], 100);
+    steady(state, block_sizes[i], 3); /* nearly the smallest block */
+    if (block_sizes[i] <= 16) steady(state, block_sizes[i], 200);
   }
 }
 
@@ -137,10 +137,10 @@ static void the_memory_of_a_burst_is_given_back(void **state) {
     most = fault_bytes() - before;
     while (queue_recv(&t, 50) > 0)
       ;
-    /* The block that is being filled, the one installed ahead, and one to spare. */
-    assert_in_range(fault_bytes() - before, 1, 3 * (block_sizes[i] < 1000 ? 16384 : 32768));
+    /* The block that is being filled, the one installed ahead, and two to spare. */
+    assert_in_range(fault_bytes() - before, 1, 4 * (block_sizes[i] < 1000 ? 16384 : 32768));
     assert_true(fault_bytes() - before < most / 2);
-    assert_in_range(fault_blocks() - blocks, 1, 3);
+    assert_in_range(fault_blocks() - blocks, 1, 4);
     queue_close(&t);
   }
 }

@@ -14,18 +14,6 @@ static int init(void *memory, size_t item_size, size_t capacity, uint64_t start)
 
 static const queue_kind_t kind = {BOUNDED, sizeof(uvf__spsc_ring_t), init};
 
-/* Unlike the shared queues it keeps no permit across a close: the end comes at once, and the item stays the sender's. */
-static void after_a_close_a_permit_is_used_up_and_its_item_refused(void **state) {
-  queue_t t;
-  queue_open(&t, state, 8, 4, ANYWHERE);
-  assert_int_equal(queue_reserve(&t), 0);
-  queue_shut(&t, UVF__CLOSED);
-  assert_int_equal(queue_recv(&t, 1), UV_EOF);
-  assert_int_equal(queue_send_held(&t), UV_EPIPE);
-  assert_int_equal(queue_recv(&t, 1), UV_EOF);
-  queue_close(&t);
-}
-
 typedef struct {
   uvf__queue_t *q;
   uint32_t accepted; /* sender's */
@@ -78,7 +66,6 @@ static void a_close_by_the_receiver_splits_exactly(void **state) {
 
 int main(void) {
   static const queue_case_t own[] = {
-      CASE(after_a_close_a_permit_is_used_up_and_its_item_refused, 0),
       CASE(a_close_by_the_receiver_splits_exactly, 0),
   };
   return queue_suite_run(&kind, own, sizeof own / sizeof own[0]);
