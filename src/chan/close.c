@@ -6,7 +6,8 @@
  * receivers are told to look. Abort also sets UVF__MARK_ABORT: a publisher whose claim came before it and whose write comes
  * after it sees that mark at its look, and drops what it wrote; so nothing is left behind and nobody waits for it.
  * Pairs. D1: cause (relaxed; ordered by the queue's closed bit, which the reader has seen). D2: ABORT, a mark like RX and TX
- * (waits.h, M1). D3: a counter for stats: relaxed. */
+ * (waits.h, M1). D3: a counter for stats: relaxed.
+ * Model: test/model/abort_model.cpp. */
 #include "chan/chan.h"
 
 #include "queue/item.h"

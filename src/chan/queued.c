@@ -9,7 +9,7 @@
  *            way while TX is marked: serve the list first, and send only if it is empty then. So nobody is overtaken.
  * serve: reserve room first, decide the waiter second, write its item third, only then unlink it (which may clear TX): nothing
  * has to be taken back from a waiter, and a newcomer that finds TX clear comes after everything that was served.
- * Marks and looks: waits.h. Model: test/model/channel_model.cpp. */
+ * Marks and looks: waits.h. Models: test/model/channel_model.cpp, abort_model.cpp; the chain rule in detach_model.cpp. */
 #include "chan/chan.h"
 
 #include "wait/threads.h"
@@ -92,8 +92,8 @@ static int queued_send(uvf__chan_t *c, const void *items, int n) {
     if ((uvf__waits_peek(&c->waits) & UVF__MARK_TX) != 0) return UV_EAGAIN;
   }
   int r = queue_of(c)->ops->send(queue_of(c), items, n);
-  /* Refused: with UVF_SPSC it was perhaps this call that settled the end, and receivers wait for it. */
-  if (r > 0 || (r == UV_EPIPE && c->spsc)) published(c, r > 0 ? r : 1);
+  /* With UVF_SPSC also a call that sent nothing may have settled the end, and receivers wait for it. */
+  if (r > 0 || c->spsc) published(c, r > 0 ? r : 1);
   return r;
 }
 

@@ -9,7 +9,8 @@
  *              touches it any more
  * It takes what was there when its turn began, in batches that are claimed before the callback and given back after it. A turn
  * that took something is followed by another one (lingering); only a turn that found nothing makes it wait. So under load nobody
- * pays for a wake, batches grow, and the reader does not run right behind the producer, dragging each line to and fro. */
+ * pays for a wake, batches grow, and the reader does not run right behind the producer, dragging each line to and fro.
+ * Model: test/model/detach_model.cpp (stopping). */
 #include "chan/chan.h"
 
 #include "base/alloc.h"

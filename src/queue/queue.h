@@ -7,6 +7,8 @@
  *   Q-pub   send, recv and give_back end with a sequentially consistent write to the word at which the other side looks,
  *           or with plain release writes and a fence (several items; spsc_ring);
  *   Q-look  readable, reserve and send look at that word with sequentially consistent loads.
+ * That word is a slot's stamp or state, or head, or tail; whether the queue is closed need not be seen by these looks, since
+ * closing and enlisting share the channel's lock.
  * The caller of a look has marked with a sequentially consistent read-modify-write followed by uvf__heavy_fence. */
 #ifndef UVF_QUEUE_QUEUE_H
 #define UVF_QUEUE_QUEUE_H

@@ -3,7 +3,8 @@
  *
  * Protocol. The list closes by an exchange, which cannot fail, so a flood of posts cannot postpone the end. It closes only
  * while `rung` (ready.c, Y2): no ringer will touch the host after it was closed; if a ring is outstanding, the loop runs until
- * it arrived. Ops that were won complete normally, once. Tag: L-3 of loop.c. */
+ * it arrived. Ops that were won complete normally, once. Tag: L-3 of loop.c.
+ * Model: test/model/detach_model.cpp. */
 #include <uvflow/loop.h>
 
 #include "base/fork.h"

@@ -18,7 +18,8 @@
  *
  * Pairs. O-1: WAITING (relaxed: the lock of the list publishes it) -> decide.
  *        O-2: decide (acq_rel CAS) against the owner's own CAS: exactly one of them wins.
- *        O-3: words that only the owner reads or writes at that time: relaxed. */
+ *        O-3: words that only the owner reads or writes at that time: relaxed.
+ * Models: test/model/detach_model.cpp (requests and readers), blocked_model.cpp (threads). */
 #ifndef UVF_WAIT_OP_H
 #define UVF_WAIT_OP_H
 

@@ -3,7 +3,8 @@
  *
  * Protocol. `word` is FREE or WON (pending). P-1: both sides exchange it (acq_rel): a poster that finds it pending has
  * published what it wrote before to the exchange by which the loop frees the post right before its callback. So a post is a
- * doorbell, and the callback sees what every poster wrote. P-2: the post that no loop takes any more is free again. */
+ * doorbell, and the callback sees what every poster wrote. P-2: the post that no loop takes any more is free again.
+ * Model: test/model/ready_model.cpp. */
 #include <uvflow/loop.h>
 
 #include "base/fork.h"

@@ -9,6 +9,8 @@ file=$(awk -v m="$model" -v n="$mutant" '$1 == "=" && $2 == m && $3 == n { print
 [ -n "$file" ] || { echo "no mutant $mutant of $model in $table" >&2; exit 2; }
 awk -v m="$model" -v n="$mutant" -v table="$table" -v name="$model $mutant" '
   function trim(s) { gsub(/^[ \t]+|[ \t]+$/, "", s); return s }
+  # Code alone: without the comment behind it, and without regard to spaces.
+  function code(s) { s = trim(s); sub(/[ \t]*\/\*.*\*\/$/, "", s); gsub(/[ \t]+/, " ", s); return s }
   function fail(what) { print name ": " what > "/dev/stderr"; bad = 1; exit 1 }
   function tagged(s, pattern, from,   i) { i = index(s, from); return i > 0 && s ~ pattern && i < match(s, pattern) }
   # Replaces the first occurrence of the plain text a in s.
@@ -32,7 +34,7 @@ awk -v m="$model" -v n="$mutant" -v table="$table" -v name="$model $mutant" '
         while (at <= NR && index(src[at], want) == 0) at++
         if (at > NR) fail("not found: @ " want)
       } else if (op[e] == "-") {                             # the next line that is this; by the + line below it, or nothing
-        while (at <= NR && trim(src[at]) != want) at++
+        while (at <= NR && code(src[at]) != code(want)) at++
         if (at > NR) fail("not found: - " want)
         src[at] = ""
         if (e < edits && op[e + 1] == "+") src[at] = text[++e]
