@@ -34,9 +34,10 @@ awk -v m="$model" -v n="$mutant" -v table="$table" -v name="$model $mutant" '
         while (at <= NR && index(src[at], want) == 0) at++
         if (at > NR) fail("not found: @ " want)
       } else if (op[e] == "-") {                             # the next line that is this; by the + line below it, or nothing
+        if (changed == at) at++                              # not what an edit has just put there
         while (at <= NR && code(src[at]) != code(want)) at++
         if (at > NR) fail("not found: - " want)
-        src[at] = ""
+        src[at] = ""; changed = at
         if (e < edits && op[e + 1] == "+") src[at] = text[++e]
       } else if (op[e] == "+") {                             # a further line, behind the one just changed
         src[at] = src[at] "\n" text[e]
