@@ -19,9 +19,7 @@ void model_word_end(model_watched_t *w, model_place_t at);
 void model_fence(model_order_t o, model_place_t at);
 void uvf__model_yield(void);
 
-template <class T> struct model_atomic {
-  model_watched_t w;
-};
+template <class T> struct model_atomic { model_watched_t w; };
 
 typedef model_atomic<uint32_t> a_u32;
 typedef model_atomic<uint64_t> a_u64;

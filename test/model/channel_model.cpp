@@ -24,7 +24,7 @@ typedef struct {
   bool closed, newcomer_behind;
   uint64_t last[5][4]; /* by thread and sender: the last number received */
   bool seen[4][4];
-  uint64_t order[8];   /* of all, where one thread receives */
+  uint64_t order[8]; /* of all, where one thread receives */
 } state_t;
 
 static const scenario_t *scenario;

@@ -99,7 +99,7 @@ struct model : rl::test_suite<model, 3> {
     model_act_as(2);
     if (scenario->what == SENDS) other_send(1);
     if (scenario->what == READS) {
-      s->reader = model_new<model_room<uvf_reader_t> >();
+      s->reader = model_new<model_room<uvf_reader_t>>();
       RL_ASSERT(uvf_reader_start(s->host.loop, &s->reader->t, s->rx, NULL, on_read) == 0);
       for (int i = 0; i < 6; i++) /* until it waits */
         (void)model_turn(&s->host);
@@ -160,8 +160,7 @@ struct model : rl::test_suite<model, 3> {
     if (scenario->what == RECEIVES && scenario->end == CANCEL) RL_ASSERT(s->request[0] == NULL);
     if (scenario->what == RECEIVES && scenario->end == CANCEL) RL_ASSERT(s->calls == 2); /* a wake is passed on */
     if (scenario->what == READS && scenario->end == KEEP) RL_ASSERT(s->got == s->accepted);
-    if (scenario->what == SENDS && open)
-      RL_ASSERT(s->calls == 2 || s->accepted - s->got == (int)scenario->capacity);
+    if (scenario->what == SENDS && open) RL_ASSERT(s->calls == 2 || s->accepted - s->got == (int)scenario->capacity);
     model_act_as(2);
     if (s->reader != NULL && open) {
       RL_ASSERT(uvf_reader_stop(&s->reader->t) == 0);

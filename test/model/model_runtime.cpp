@@ -132,16 +132,11 @@ void model_word_store(model_watched_t *w, uint64_t v, model_order_t o, model_pla
 
 uint64_t model_word_change(model_watched_t *w, model_change_t how, uint64_t v, model_order_t o, model_place_t at) {
   switch (how) {
-  case MODEL_SWAP:
-    return word(w, at).exchange(v, order_of(o), info_of(at));
-  case MODEL_ADD:
-    return word(w, at).fetch_add(v, order_of(o), info_of(at));
-  case MODEL_SUB:
-    return word(w, at).fetch_sub(v, order_of(o), info_of(at));
-  case MODEL_OR:
-    return word(w, at).fetch_or(v, order_of(o), info_of(at));
-  default:
-    return word(w, at).fetch_and(v, order_of(o), info_of(at));
+  case MODEL_SWAP: return word(w, at).exchange(v, order_of(o), info_of(at));
+  case MODEL_ADD: return word(w, at).fetch_add(v, order_of(o), info_of(at));
+  case MODEL_SUB: return word(w, at).fetch_sub(v, order_of(o), info_of(at));
+  case MODEL_OR: return word(w, at).fetch_or(v, order_of(o), info_of(at));
+  default: return word(w, at).fetch_and(v, order_of(o), info_of(at));
   }
 }
 

@@ -176,7 +176,7 @@ static bool run(const char *name, size_t cap, uint64_t first, bool close, unsign
 
 int main(void) {
   bool ok = run("capacity 1", 1, 0, true, 100000) && run("capacity 1, open", 1, WORD_IDX, false, 50000) &&
-            run("capacity 2, about to wrap", 2, WORD_IDX, true, 100000) && run("capacity 2, open", 2, 0, false, 50000) &&
-            run("capacity 3 in 4", 3, 0, true, 100000);
+            run("capacity 2, about to wrap", 2, WORD_IDX, true, 100000) &&
+            run("capacity 2, open", 2, 0, false, 50000) && run("capacity 3 in 4", 3, 0, true, 100000);
   return ok ? 0 : 1;
 }
