@@ -43,6 +43,7 @@
 #define MAX_LAP_BITS 8 /* ... and at most so many slots */
 #define FIRST_SLOTS 8  /* an idle channel is small */
 #endif
+#define PREFETCH_SLOTS 8 /* ahead of the claim */
 #define MAX_SPARES \
   2 /* enough for a queue that stays shorter than a block; a longer one allocates and frees as it moves */
 
@@ -198,7 +199,9 @@ static int tail_claim(uvf__block_list_t *q, int n, bool permit, uvf__block_t **b
 }
 
 static inline void publish_one(uvf__block_list_t *q, uvf__block_t *b, uint64_t p, const void *item) {
-  uint32_t slot = slot_of(b, p);
+  uint32_t slot = slot_of(b, p), ahead = slot + PREFETCH_SLOTS < b->slots ? slot + PREFETCH_SLOTS : slot;
+  uvf__prefetch_write(b->items + ahead * uvf__item_stride(q->base.item_size));
+  uvf__prefetch_write(&b->states[ahead]);
   uvf__check(a_load(&b->states[slot], relaxed) == EMPTY); /* B7: must not order anything */
   uvf__item_write(b->items + slot * uvf__item_stride(q->base.item_size), item, q->base.item_size);
   (void)a_swap(&b->states[slot], WRITTEN, seq_cst); /* B3 */
