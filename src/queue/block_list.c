@@ -44,8 +44,8 @@
 #define FIRST_SLOTS 8  /* an idle channel is small */
 #endif
 #define PREFETCH_SLOTS 8 /* ahead of the claim */
-#define MAX_SPARES \
-  2 /* enough for a queue that stays shorter than a block; a longer one allocates and frees as it moves */
+/* Enough for a queue that stays shorter than a block; a longer one allocates and frees as it moves. */
+#define MAX_SPARES 2
 
 enum { EMPTY = 0, WRITTEN = 1 };
 
