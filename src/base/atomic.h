@@ -35,11 +35,15 @@ typedef _Atomic(uint64_t) a_u64;
 /* Two words that different threads write must not share a line. */
 #define UVF_CACHE_LINE 64
 
-/* Asks for the line of p ahead of a write to it: an exchange waits until earlier writes are done, misses included. */
-#if defined(__GNUC__) && !defined(UVF_MODEL)
-#define uvf__prefetch_write(p) __builtin_prefetch((const void *)(p), 1)
-#else
+/* Asks for the line of p ahead of a write to it: an exchange waits until earlier writes are done, misses included. The line has
+ * to come as ours alone, or the write waits again. For x86 the compilers' builtin knows that form only with a flag; a processor
+ * without it takes the instruction for a no-op. */
+#if defined(UVF_MODEL) || !defined(__GNUC__)
 #define uvf__prefetch_write(p) ((void)(p))
+#elif defined(__x86_64__)
+#define uvf__prefetch_write(p) __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)(const void *)(p)))
+#else
+#define uvf__prefetch_write(p) __builtin_prefetch((const void *)(p), 1)
 #endif
 
 /* A moment of waiting for another CPU. */
