@@ -22,7 +22,7 @@
  *        R3: the claim of head. Acquire suffices to order it behind the look; release hands it on to `counts`.
  *        R4: FREE (seq_cst exchange; release + R5 for several) -> the sender's test: its write comes after our read.
  *        R5: fence after several release stamps: with the fence of the one who marked, the fence-fence rule replaces Q-pub.
- *        R6: init, before the queue is shared; a look that is only checked, and must not order anything.
+ *        R6: init, before the queue is shared; a look that is only checked or a hint, and must not order anything.
  * Model: test/model/mpmc_ring_model.cpp. */
 #include "queue/mpmc_ring.h"
 
@@ -32,7 +32,7 @@
 #include "queue/item.h"
 #include "queue/word.h"
 
-#define PREFETCH_SLOTS 8 /* ahead of the claim; more would reach into what the receiver still reads */
+#define PREFETCH_SLOTS 8 /* ahead of the claim */
 
 static uvf__mpmc_ring_t *ring_of(uvf__queue_t *q) {
   return uvf__container(q, uvf__mpmc_ring_t, base);
@@ -106,13 +106,19 @@ static inline int tail_claim_one(uvf__mpmc_ring_t *q, uint64_t *at) {
   return tail_claim(q, 1, false, at);
 }
 
+/* Asks for the lines of a coming send; but not while a receiver still reads there, from whom they would be torn. */
+static inline void ask_ahead(uvf__mpmc_ring_t *q, uint64_t p) {
+  if (a_load(stamp_at(q, p), relaxed) != free_stamp(q, p)) return; /* R6 */
+  uvf__prefetch_write(slot_at(q, p));
+  uvf__prefetch_write(stamp_at(q, p));
+}
+
 static int ring_send(uvf__queue_t *base, const void *items, int n) {
   uvf__mpmc_ring_t *q = ring_of(base);
   uint64_t t;
   int r = n == 1 ? tail_claim_one(q, &t) : tail_claim(q, n, false, &t);
   if (r == 1) {
-    uvf__prefetch_write(slot_at(q, word_idx(t) + PREFETCH_SLOTS));
-    uvf__prefetch_write(stamp_at(q, word_idx(t) + PREFETCH_SLOTS));
+    ask_ahead(q, idx_add(word_idx(t), PREFETCH_SLOTS));
     publish(q, word_idx(t), items);
   } else if (r > 1) {
     publish_n(q, word_idx(t), (const char *)items, r);
