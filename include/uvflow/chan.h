@@ -2,7 +2,7 @@
 /** @file
  * Channels: a queue of items between threads and loops, with waiting and closing. This header makes them, and
  * includes all the others that are about them: <uvflow/ends.h>, <uvflow/send_recv.h>, <uvflow/reader.h>,
- * <uvflow/stats.h>.
+ * <uvflow/permit.h>, <uvflow/watch.h>, <uvflow/stats.h>, <uvflow/typed.h>.
  *
  * Items of one sender arrive in the order in which they were sent; waiting senders are served first come, first
  * served. Each accepted item ends in exactly one of: delivered, or dropped. An idle channel costs no CPU.
@@ -13,9 +13,11 @@
 #include <uvflow/base.h>
 #include <uvflow/ends.h>
 #include <uvflow/loop.h>
+#include <uvflow/permit.h>
 #include <uvflow/reader.h>
 #include <uvflow/send_recv.h>
 #include <uvflow/stats.h>
+#include <uvflow/watch.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,8 +34,8 @@ extern "C" {
 /** What a full channel does with a send. */
 typedef enum {
   UVF_OVERFLOW_WAIT = 0,    /**< uvf_try_send says UV_EAGAIN, uvf_send and uvf_send_sync wait */
-  UVF_OVERFLOW_DROP_OLDEST, /**< not built yet. A send never waits: the oldest item is dropped, and counted */
-  UVF_OVERFLOW_DROP_NEWEST, /**< not built yet. A send never waits: it returns 0; its item is dropped, and counted */
+  UVF_OVERFLOW_DROP_OLDEST, /**< a send never waits: `drop` runs for the oldest item, on the sending thread; counted */
+  UVF_OVERFLOW_DROP_NEWEST, /**< a send never waits: it returns 0, and `drop` runs for its item if that had no room */
   UVF_OVERFLOW_DISCONNECT   /**< not built yet. Broadcast: the slow subscriber ends with UVF_ELAGGED */
 } uvf_overflow_t;
 
@@ -57,7 +59,9 @@ typedef struct {
   size_t item_size;
   /** Required. Items: 1 to 2^31, not only powers of two, allocated at once; or UVF_UNBOUNDED or UVF_RENDEZVOUS. */
   size_t capacity;
-  /** 0, which is UVF_OVERFLOW_WAIT; DROP_OLDEST and DROP_NEWEST are not built yet: UV_ENOTSUP. */
+  /** 0, which is UVF_OVERFLOW_WAIT; the drop modes are for bounded channels. With DROP_OLDEST readers get copies, so
+   *  that a batch under delivery takes no room; with DROP_NEWEST it does. Where all room is held by permits, DROP_OLDEST
+   *  has nothing to drop and a send waits after all (uvf_try_send: UV_EAGAIN). */
   uvf_overflow_t overflow;
   /** 0 or UVF_SPSC. */
   unsigned flags;
@@ -78,8 +82,7 @@ typedef struct {
  * Makes a channel; `*tx` and `*rx` get one reference each, which you release.
  * Returns 0; UV_EINVAL (NULL; capacity 0, or above 2^31 and not one of the two constants; UVF_SPSC or an overflow
  * other than UVF_OVERFLOW_WAIT with one of these; an unknown flag or overflow; DISCONNECT, which is for broadcasts;
- * reserved not zero); UV_ENOTSUP (an overflow that is not built yet, with a bounded capacity); UV_ENOMEM (also where
- * capacity times item_size overflows). After an error `*tx` and `*rx` are not changed.
+ * reserved not zero); UV_ENOMEM (also where capacity times item_size overflows). After an error `*tx` and `*rx` are not changed.
  *
  * Thread: any
  */

@@ -88,6 +88,38 @@ UVF_EXTERN int uvf_rx_close(uvf_rx_t *rx, int cause);
  */
 UVF_EXTERN int uvf_rx_abort(uvf_rx_t *rx, int cause);
 
+/**
+ * A sending end that does not keep the channel open: opaque, counted. For who sends now and then but must not keep the
+ * receivers waiting: a cache, a timer, a registry of senders.
+ *
+ * Thread: any
+ */
+typedef struct uvf_weak_s uvf_weak_t;
+
+/**
+ * Makes a weak reference, which you release; tx stays yours. It keeps the memory of the channel, but not the channel
+ * open. Returns NULL for NULL; it allocates nothing.
+ *
+ * Thread: any
+ */
+UVF_EXTERN uvf_weak_t *uvf_tx_weaken(uvf_tx_t *tx);
+
+/**
+ * Makes a sending end of a weak reference: a new reference, which you release; the weak one stays yours. NULL if the
+ * channel is closed or aborted, by the last release of tx for example; once NULL, always NULL. A channel may be closed
+ * right after: sends tell.
+ *
+ * Thread: any
+ */
+UVF_EXTERN uvf_tx_t *uvf_weak_upgrade(uvf_weak_t *weak);
+
+/**
+ * Gives up a weak reference. NULL is allowed.
+ *
+ * Thread: any
+ */
+UVF_EXTERN void uvf_weak_release(uvf_weak_t *weak);
+
 #ifdef __cplusplus
 }
 #endif

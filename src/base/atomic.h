@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Are these the processor's? */
+#define UVF__ATOMICS 1
+
 #ifdef UVF_MODEL
 #include "atomic_model.h"
 #else

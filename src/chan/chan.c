@@ -2,7 +2,7 @@
 /* Creating channels, their ends, and freeing.
  *
  * Protocol. tx.refs and rx.refs count the owners of each end; a pending operation is one of them. `mem` counts what keeps the
- * memory: one unit for each side, one for each batch under delivery. The last tx closes and then gives up the sides' unit, the
+ * memory: one unit for each side, for each batch under delivery and for each weak reference. The last tx closes and then gives up the sides' unit, the
  * last rx aborts and then gives up its own; the last unit drops what is left and frees. Nobody else frees. Both ends may go at
  * once: each still holds its unit while it closes or aborts.
  * Pairs. C-1: a new reference comes from an old one: relaxed. C-2: the last one acquires what the others released (acq_rel).
@@ -27,14 +27,22 @@ static int options_check(const uvf_chan_options_t *o) {
   switch (o->overflow) {
   case UVF_OVERFLOW_WAIT: return 0;
   case UVF_OVERFLOW_DROP_OLDEST:
-  case UVF_OVERFLOW_DROP_NEWEST: return bounded ? UV_ENOTSUP : UV_EINVAL;
+  case UVF_OVERFLOW_DROP_NEWEST: return bounded ? 0 : UV_EINVAL;
   case UVF_OVERFLOW_DISCONNECT: /* broadcast only */
   default: return UV_EINVAL;
   }
 }
 
+/* A ring for two threads cannot give its oldest item to the sender, nor is it of use where an atomic is a mutex. */
+static bool two_threads(const uvf_chan_options_t *o) {
+  return UVF__ATOMICS && (o->flags & UVF_SPSC) != 0 && o->overflow != UVF_OVERFLOW_DROP_OLDEST;
+}
+
 static int queue_init(uvf__chan_t *c) {
   if (c->capacity == UVF_RENDEZVOUS) return 0;
+  if (!UVF__ATOMICS || c->overflow == UVF_OVERFLOW_DROP_OLDEST)
+    return uvf__locked_ring_init(&c->q.locked, c->item_size,
+                                 c->capacity == UVF_UNBOUNDED ? UVF__LOCKED_RING_GROWS : c->capacity, 0);
   if (c->capacity == UVF_UNBOUNDED) return uvf__block_list_init(&c->q.blocks, c->item_size, 0);
   if (c->spsc) return uvf__spsc_ring_init(&c->q.spsc, c->item_size, c->capacity, 0);
   return uvf__mpmc_ring_init(&c->q.ring, c->item_size, c->capacity, 0);
@@ -46,19 +54,21 @@ static void set_options(uvf__chan_t *c, const uvf_chan_options_t *o) {
   c->capacity = o->capacity;
   c->drop = o->drop;
   c->data = o->data;
-  c->spsc = (o->flags & UVF_SPSC) != 0;
+  c->overflow = o->overflow;
+  c->spsc = two_threads(o);
   c->generation = uvf__fork_generation();
   if (o->name != NULL) strncpy(c->name, o->name, sizeof c->name - 1);
 }
 
 static void counters_init(uvf__chan_t *c) {
-  a_init(&c->tx.refs, 1);    /* C-3 */
-  a_init(&c->rx.refs, 1);    /* C-3 */
-  a_init(&c->mem, 2);        /* C-3 */
-  a_init(&c->cause, 0);      /* C-3 */
-  a_init(&c->dropped, 0);    /* C-3 */
-  a_init(&c->returned, 0);   /* C-3 */
-  a_init(&c->high_water, 0); /* C-3 */
+  a_init(&c->tx.refs, 1);     /* C-3 */
+  a_init(&c->rx.refs, 1);     /* C-3 */
+  a_init(&c->mem, 2);         /* C-3 */
+  a_init(&c->cause, 0);       /* C-3 */
+  a_init(&c->dropped, 0);     /* C-3 */
+  a_init(&c->returned, 0);    /* C-3 */
+  a_init(&c->high_water, 0);  /* C-3 */
+  a_init(&c->turned_away, 0); /* C-3 */
 }
 
 int uvf_chan_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx) {
@@ -124,6 +134,34 @@ void uvf_rx_release(uvf_rx_t *rx) {
   if (a_sub(&rx->refs, 1, acq_rel) != 1) return; /* C-2 */
   (void)uvf__chan_close(uvf__chan_of_rx(rx), UVF__CLOSED | UVF__ABORTED, 0);
   uvf__chan_unhold(uvf__chan_of_rx(rx));
+}
+
+size_t uvf__chan_cell_items(const uvf__chan_t *c, size_t max_batch) {
+  if (c->kind == &uvf__rendezvous) return 1;
+  return c->q.base.ops->lends ? 0 : max_batch;
+}
+
+/* ---- weak references ---- */
+
+uvf_weak_t *uvf_tx_weaken(uvf_tx_t *tx) {
+  if (tx == NULL) return NULL;
+  uvf__chan_hold(uvf__chan_of_tx(tx));
+  return &uvf__chan_of_tx(tx)->weak;
+}
+
+/* From none there is no way back: the last tx has closed the channel, or is about to. */
+uvf_tx_t *uvf_weak_upgrade(uvf_weak_t *weak) {
+  if (weak == NULL) return NULL;
+  uvf_tx_t *tx = &uvf__chan_of_weak(weak)->tx;
+  if (uvf_tx_status(tx) != 0) return NULL;
+  uint32_t refs = a_load(&tx->refs, relaxed); /* C-1 */
+  while (refs > 0)
+    if (a_cas(&tx->refs, &refs, refs + 1, relaxed, relaxed)) return tx; /* C-1 */
+  return NULL;
+}
+
+void uvf_weak_release(uvf_weak_t *weak) {
+  if (weak != NULL) uvf__chan_unhold(uvf__chan_of_weak(weak));
 }
 
 void uvf__tx_release_object(void *tx) {

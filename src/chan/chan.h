@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A channel: a queue (or, for a rendezvous, none), two waiting lists, two counted ends. Its files: chan.c (create, ends,
- * freeing), close.c, queued.c and rendezvous.c (the two kinds), send.c and recv.c (the operations), reader.c, stats.c. */
+/* A channel: a queue (or, for a rendezvous, none), waiting lists, two counted ends. Its files: chan.c (create, ends, freeing),
+ * close.c, queued.c with queued_wait.c and rendezvous.c (the two kinds), overflow.c (the drop modes), send.c, recv.c, permit.c
+ * and watch.c (the operations), reader.c, stats.c, dump.c. */
 #ifndef UVF_CHAN_CHAN_H
 #define UVF_CHAN_CHAN_H
 
@@ -10,6 +11,7 @@
 
 #include "base/fork.h"
 #include "queue/block_list.h"
+#include "queue/locked_ring.h"
 #include "queue/mpmc_ring.h"
 #include "queue/spsc_ring.h"
 #include "wait/waits.h"
@@ -21,9 +23,18 @@ typedef struct {
   int (*send)(uvf__chan_t *c, const void *items, int n);
   int (*recv)(uvf__chan_t *c, void *items, int n);
 
-  /* For a reader whose waiter is w: lends 1..n items. What is given back is room for waiting senders: `serve` has to follow. */
+  /* What recv would say, and takes nothing: 0 (an item is there), UV_EAGAIN or the end. */
+  int (*look)(uvf__chan_t *c);
+
+  /* For a reader whose waiter is w: lends 1..n items, or puts copies into its cell. What is given back is room for waiting
+   * senders: `serve` has to follow. */
   int (*claim)(uvf__chan_t *c, uvf__waiter_t *w, uvf__run_t *run, int n);
   void (*give_back)(uvf__chan_t *c, const uvf__run_t *run);
+
+  /* A permit, as in queue.h; UV_ENOTSUP: there is nothing to reserve. */
+  int (*reserve)(uvf__chan_t *c);
+  void (*unreserve)(uvf__chan_t *c);
+  int (*send_held)(uvf__chan_t *c, const void *item);
 
   /* Ends every waiting sender for whom there is room, or all of them with UV_EPIPE once it is closed. */
   void (*serve)(uvf__chan_t *c);
@@ -34,7 +45,8 @@ typedef struct {
 
   void (*counts)(uvf__chan_t *c, uvf__counts_t *out);
 
-  const uvf__wait_type_t *send_wait, *recv_wait; /* objects: uvf_tx_t, uvf_rx_t */
+  /* Objects: uvf_tx_t for sending and reserving, uvf_rx_t for the others. */
+  const uvf__wait_type_t *send_wait, *reserve_wait, *recv_wait, *readable_wait;
 } uvf__chan_kind_t;
 
 struct uvf_tx_s {
@@ -45,12 +57,24 @@ struct uvf_rx_s {
   a_u32 refs;
 };
 
+struct uvf_weak_s {
+  char unused; /* its address is all there is to it; its references are units of `mem` */
+};
+
+/* What is in a uvf_permit_t. */
+typedef struct {
+  uvf_tx_t *tx; /* the permit's own reference; NULL: none */
+} uvf__permit_t;
+
+_Static_assert(sizeof(uvf__permit_t) <= sizeof(uvf_permit_t), "uvf_permit_t is too small");
+
 struct uvf__chan_s {
   /* constant */
   const uvf__chan_kind_t *kind;
   size_t item_size, capacity; /* capacity: items, UVF_UNBOUNDED or UVF_RENDEZVOUS */
   uvf_drop_cb drop;
   void *data;
+  uvf_overflow_t overflow;
   uint32_t generation;
   bool spsc;
   char name[32];
@@ -60,7 +84,9 @@ struct uvf__chan_s {
   a_u32 mem;   /* chan.c */
   struct uvf_tx_s tx;
   struct uvf_rx_s rx;
+  struct uvf_weak_s weak;
   a_u64 dropped, returned, high_water; /* stats.c */
+  a_u64 turned_away;                   /* dropped without having been in the queue */
   int rendezvous_closed;               /* rendezvous.c, under the lock */
   uint64_t rendezvous_count;           /* likewise */
 
@@ -70,6 +96,7 @@ struct uvf__chan_s {
     uvf__mpmc_ring_t ring;
     uvf__block_list_t blocks;
     uvf__spsc_ring_t spsc;
+    uvf__locked_ring_t locked;
   } q;
 };
 
@@ -81,6 +108,10 @@ static inline uvf__chan_t *uvf__chan_of_tx(const uvf_tx_t *tx) {
 
 static inline uvf__chan_t *uvf__chan_of_rx(const uvf_rx_t *rx) {
   return uvf__container((uintptr_t)rx, uvf__chan_t, rx);
+}
+
+static inline uvf__chan_t *uvf__chan_of_weak(const uvf_weak_t *weak) {
+  return uvf__container((uintptr_t)weak, uvf__chan_t, weak);
 }
 
 /* Made before a fork by the parent: its locks cannot be trusted. */
@@ -97,6 +128,14 @@ static inline bool uvf__chan_item_ok(const uvf__chan_t *c, const void *item) {
 void uvf__chan_hold(uvf__chan_t *c);
 void uvf__chan_unhold(uvf__chan_t *c);
 
+/* The permit gets its room, and a reference of its own on tx. */
+static inline void uvf__permit_grant(void *permit, uvf_tx_t *tx) {
+  ((uvf__permit_t *)permit)->tx = uvf_tx_retain(tx);
+}
+
+/* For how many items a reader needs memory of its own, for batches of up to max_batch items; 0: they are lent to it. */
+size_t uvf__chan_cell_items(const uvf__chan_t *c, size_t max_batch);
+
 /* wait_type.release */
 void uvf__tx_release_object(void *tx);
 void uvf__rx_release_object(void *rx);
@@ -110,6 +149,9 @@ int uvf__chan_end(uvf__chan_t *c);
 /* Drops what can be taken. */
 void uvf__chan_drop_all(uvf__chan_t *c);
 void uvf__chan_drop_items(uvf__chan_t *c, void *items, int n);
+
+/* overflow.c: uvf__queued's send where the channel has a drop mode. */
+int uvf__overflow_send(uvf__chan_t *c, const void *items, int n);
 
 /* stats.c */
 void uvf__chan_count_returned(uvf__chan_t *c);

@@ -3,7 +3,7 @@
  *
  * Protocol. Closing is decided under the channel's lock, so that the first closer's cause is in place before anyone can see
  * the end; the queue's own word then refuses senders. Waiting senders end through `serve`, which finds the queue closed;
- * receivers are told to look. Abort also sets UVF__MARK_ABORT: a publisher whose claim came before it and whose write comes
+ * receivers are told to look, and who waits for just this is told that it is so. Abort also sets UVF__MARK_ABORT: a publisher whose claim came before it and whose write comes
  * after it sees that mark at its look, and drops what it wrote; so nothing is left behind and nobody waits for it.
  * Pairs. D1: cause (relaxed; ordered by the queue's closed bit, which the reader has seen). D2: ABORT, a mark like RX and TX
  * (waits.h, M1). D3: a counter for stats: relaxed.
@@ -35,6 +35,7 @@ int uvf__chan_close(uvf__chan_t *c, int how, int cause) {
   if (!first) return UV_EALREADY;
   c->kind->serve(c);
   uvf__waits_wake(&c->waits, &c->waits.rx, INT_MAX, UV_EAGAIN);
+  uvf__waits_wake(&c->waits, &c->waits.end, INT_MAX, 0);
   if ((how & UVF__ABORTED) != 0) uvf__chan_drop_all(c);
   return 0;
 }

@@ -25,7 +25,7 @@
 typedef struct {
   void *data; /* the user's */
   uvf__op_t op;
-  uvf__waiter_t waiter; /* item: the cell of a rendezvous, else NULL */
+  uvf__waiter_t waiter; /* item: the reader's cell if it gets copies, else NULL */
   uvf_read_cb cb;
   uint32_t max_batch, turn_items, turn_us;
   uvf__pace_t pace;
@@ -220,9 +220,14 @@ static uint32_t default_batch(const uvf__chan_t *c) {
   return c->capacity < 2 ? 1 : (uint32_t)(c->capacity / 2);
 }
 
-static void set_options(reader_t *rd, const uvf_reader_options_t *o) {
-  rd->max_batch = o != NULL && o->max_batch != 0 ? o->max_batch : default_batch(chan_of(rd));
-  if (rd->max_batch > INT_MAX) rd->max_batch = INT_MAX;
+static uint32_t batch_size(const uvf__chan_t *c, const uvf_reader_options_t *o) {
+  uint32_t n = o != NULL && o->max_batch != 0 ? o->max_batch : default_batch(c);
+  if (n > c->capacity && c->capacity != UVF_RENDEZVOUS) n = (uint32_t)c->capacity;
+  return n > INT_MAX ? INT_MAX : n;
+}
+
+static void set_options(reader_t *rd, const uvf_reader_options_t *o, uint32_t max_batch) {
+  rd->max_batch = max_batch;
   rd->turn_items = o != NULL && o->turn_items != 0 ? o->turn_items : rd->op.loop->turn_items;
   rd->turn_us = o != NULL ? o->turn_us : 0;
 }
@@ -234,9 +239,11 @@ int uvf_reader_start(uvf_loop_t *l, uvf_reader_t *reader, uvf_rx_t *rx, const uv
   int r = uvf__chan_foreign(c) ? UV_ENOTSUP : uvf__loop_may_start(l);
   if (r != 0) return r;
   if (uvf__op_word(&rd->op) != UVF__FREE) return UV_EBUSY;
+  uint32_t max_batch = batch_size(c, o);
   void *cell = NULL;
-  if (c->capacity == UVF_RENDEZVOUS) {
-    cell = uvf__calloc(1, c->item_size == 0 ? 1 : c->item_size);
+  size_t cell_items = uvf__chan_cell_items(c, max_batch);
+  if (cell_items > 0) {
+    cell = uvf__calloc(cell_items, c->item_size == 0 ? 1 : c->item_size);
     if (cell == NULL) return UV_ENOMEM;
   }
   rd->op.node.flags = 0;
@@ -246,7 +253,7 @@ int uvf_reader_start(uvf_loop_t *l, uvf_reader_t *reader, uvf_rx_t *rx, const uv
   rd->cb = cb;
   uvf__waiter_init(&rd->waiter, &rd->op, c->kind->recv_wait, uvf_rx_retain(rx), cell);
   uvf__pace_init(&rd->pace);
-  set_options(rd, o);
+  set_options(rd, o, max_batch);
   uvf__op_set(&rd->op, UVF__PRIV);
   uvf__loop_add_op(l, &rd->op);
   uvf__loop_run_now(l, &rd->op);

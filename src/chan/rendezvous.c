@@ -2,7 +2,10 @@
 /* A rendezvous: a channel without a queue. Whoever arrives looks for a waiting partner under the lock; if there is one whose op
  * can be decided, the item goes from the sender's memory to the receiver's under the lock, and the partner is announced. So
  * ownership moves with the decision, and a partner that has left is passed over. An armed reader is a waiting receiver whose
- * item has a cell of its own; what is in the cell of a reader that was stopped is dropped. Items should be small. */
+ * item has a cell of its own; what is in the cell of a reader that was stopped is dropped. Items should be small.
+ *
+ * Who waits for something to receive, and takes nothing, stands among the receivers, but is nobody's partner: a sender that
+ * begins to wait wakes all of them, and each looks for itself. */
 #include "chan/chan.h"
 
 #include "queue/item.h"
@@ -12,10 +15,20 @@ static void item_move(uvf__chan_t *c, void *to, const void *from) {
   c->rendezvous_count++;
 }
 
-/* Under the lock: the first partner on `list` that is still there, decided, unlinked; announce it after moving the item. */
+static int readable_attempt(uvf__waiter_t *w);
+
+/* Under the lock: the first on `list` with whom an item can be exchanged, or NULL. */
+static uvf__waiter_t *first_partner(uvf__waitlist_t *list) {
+  uvf__waiter_t *w = uvf__waits_first(list);
+  while (w != NULL && w->type->attempt == readable_attempt)
+    w = uvf__waits_next(list, w);
+  return w;
+}
+
+/* Under the lock: the first partner that is still there, decided, unlinked; announce it after moving the item. */
 static uvf__waiter_t *partner(uvf__chan_t *c, uvf__waitlist_t *list) {
   uvf__waiter_t *w;
-  while ((w = uvf__waits_first(list)) != NULL) {
+  while ((w = first_partner(list)) != NULL) {
     bool won = uvf__waits_decide(&c->waits, w, 0);
     uvf__waits_unlink(&c->waits, list, w);
     if (won) return w;
@@ -75,6 +88,20 @@ static int rendezvous_recv(uvf__chan_t *c, void *items, int n) {
   while (done < n && (r = meet_sender(c, (char *)items + (size_t)done * c->item_size)) == 0)
     done++;
   return done > 0 ? done : r;
+}
+
+static int rendezvous_look(uvf__chan_t *c) {
+  if (uvf__chan_foreign(c)) return UV_ENOTSUP;
+  uvf__lock(&c->waits.lock);
+  int r = c->rendezvous_closed != 0 ? uvf__chan_end(c) : first_partner(&c->waits.tx) != NULL ? 0 : UV_EAGAIN;
+  uvf__unlock(&c->waits.lock);
+  return r;
+}
+
+/* There is no room to reserve, only somebody to give to. */
+static int rendezvous_reserve(uvf__chan_t *c) {
+  (void)c;
+  return UV_ENOTSUP;
 }
 
 /* A reader: first what a sender has put into its cell, then whoever waits. */
@@ -139,7 +166,7 @@ static int recv_attempt(uvf__waiter_t *w) {
 /* Links unless a partner has come since the attempt, or the end. */
 static bool enlist(uvf__chan_t *c, uvf__waitlist_t *mine, uvf__waitlist_t *theirs, uvf__waiter_t *w, bool front) {
   uvf__lock(&c->waits.lock);
-  bool stay = c->rendezvous_closed == 0 && uvf__waits_first(theirs) == NULL;
+  bool stay = c->rendezvous_closed == 0 && first_partner(theirs) == NULL;
   if (stay) uvf__waits_link(&c->waits, mine, w, front);
   uvf__unlock(&c->waits.lock);
   return stay;
@@ -153,7 +180,10 @@ static void withdraw(uvf__chan_t *c, uvf__waitlist_t *mine, uvf__waiter_t *w) {
 
 static bool send_enlist(uvf__waiter_t *w, bool front) {
   uvf__chan_t *c = uvf__chan_of_tx((uvf_tx_t *)w->object);
-  return enlist(c, &c->waits.tx, &c->waits.rx, w, front);
+  if (!enlist(c, &c->waits.tx, &c->waits.rx, w, front)) return false;
+  uvf__waits_wake(&c->waits, &c->waits.rx, INT_MAX,
+                  UV_EAGAIN); /* no receivers, or they would have met: only who looks */
+  return true;
 }
 
 static void send_withdraw(uvf__waiter_t *w) {
@@ -177,10 +207,30 @@ static void pass_on(uvf__waiter_t *w) {
   (void)w;
 }
 
+static int readable_attempt(uvf__waiter_t *w) {
+  return rendezvous_look(uvf__chan_of_rx((uvf_rx_t *)w->object));
+}
+
 static const uvf__wait_type_t send_wait = {send_attempt, send_enlist, send_withdraw, pass_on, uvf__tx_release_object};
 static const uvf__wait_type_t recv_wait = {recv_attempt, recv_enlist, recv_withdraw, pass_on, uvf__rx_release_object};
+static const uvf__wait_type_t readable_wait = {readable_attempt, recv_enlist, recv_withdraw, pass_on,
+                                               uvf__rx_release_object};
 
 const uvf__chan_kind_t uvf__rendezvous = {
-    rendezvous_send,   rendezvous_recv,  rendezvous_claim,  rendezvous_give_back, rendezvous_serve,
-    rendezvous_closed, rendezvous_close, rendezvous_counts, &send_wait,           &recv_wait,
+    rendezvous_send,
+    rendezvous_recv,
+    rendezvous_look,
+    rendezvous_claim,
+    rendezvous_give_back,
+    rendezvous_reserve,
+    NULL,
+    NULL,
+    rendezvous_serve,
+    rendezvous_closed,
+    rendezvous_close,
+    rendezvous_counts,
+    &send_wait,
+    NULL,
+    &recv_wait,
+    &readable_wait,
 };

@@ -38,10 +38,11 @@ static void stats(uvf__chan_t *c, uvf_chan_stats_t *out) {
   memcpy(out->name, c->name, sizeof out->name);
   out->capacity = c->capacity == UVF_RENDEZVOUS ? 0 : c->capacity;
   if (uvf__chan_foreign(c)) return;
-  out->dropped = a_load(&c->dropped, relaxed); /* N1 */
+  uint64_t away = a_load(&c->turned_away, relaxed); /* N1 */
+  out->dropped = a_load(&c->dropped, relaxed);      /* N1 */
   c->kind->counts(c, &counts);
-  out->sent = counts.sent;
-  out->received = counts.taken > out->dropped ? counts.taken - out->dropped : 0;
+  out->sent = counts.sent + away;
+  out->received = counts.taken + away > out->dropped ? counts.taken + away - out->dropped : 0;
   out->len = (size_t)(counts.sent - counts.taken);
   uvf__chan_note_length(c, out->len);
   out->high_water = (size_t)a_load(&c->high_water, relaxed); /* N1 */

@@ -341,13 +341,13 @@ static int list_recv(uvf__queue_t *base, void *items, int n) {
   return done;
 }
 
-static bool list_readable(uvf__queue_t *base) {
+static int list_look(uvf__queue_t *base) {
   uvf__block_list_t *q = list_of(base);
   uvf__lock(&q->lock);
   uint64_t h = a_load(&q->head, relaxed); /* B6 */
-  bool yes = written(head_block(q, h), h, 1) > 0 || why_empty(q, h) == UV_EOF;
+  int r = written(head_block(q, h), h, 1) > 0 ? 0 : why_empty(q, h);
   uvf__unlock(&q->lock);
-  return yes;
+  return r;
 }
 
 /* ---- the rest ---- */
@@ -388,8 +388,8 @@ static void list_destroy(uvf__queue_t *base) {
 }
 
 static const uvf__queue_ops_t list_ops = {
-    list_send,      list_recv,     list_claim, list_give_back, list_reserve, list_unreserve,
-    list_send_held, list_readable, list_close, list_closed,    list_counts,  list_destroy,
+    true,           list_send, list_recv,  list_claim,  list_give_back, list_reserve, list_unreserve,
+    list_send_held, list_look, list_close, list_closed, list_counts,    list_destroy,
 };
 
 static uint32_t lap_bits_for(size_t stride) {

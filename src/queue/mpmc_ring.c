@@ -219,14 +219,13 @@ static int ring_send_held(uvf__queue_t *base, const void *item) {
   }
 }
 
-static bool ring_readable(uvf__queue_t *base) {
+static int ring_look(uvf__queue_t *base) {
   uvf__mpmc_ring_t *q = ring_of(base);
   uint64_t h = a_load(&q->head, acquire); /* R3 */
-  for (;;) {
-    if (is_full(q, h)) return true;
-    int r = why_empty(q, &h);
-    if (r != 0) return r == UV_EOF;
-  }
+  int r = 0;
+  while (r == 0 && !is_full(q, h))
+    r = why_empty(q, &h);
+  return r;
 }
 
 static void ring_close(uvf__queue_t *base, int how) {
@@ -257,8 +256,8 @@ static void ring_destroy(uvf__queue_t *base) {
 }
 
 static const uvf__queue_ops_t ring_ops = {
-    ring_send,      ring_recv,     ring_claim, ring_give_back, ring_reserve, ring_unreserve,
-    ring_send_held, ring_readable, ring_close, ring_closed,    ring_counts,  ring_destroy,
+    true,           ring_send, ring_recv,  ring_claim,  ring_give_back, ring_reserve, ring_unreserve,
+    ring_send_held, ring_look, ring_close, ring_closed, ring_counts,    ring_destroy,
 };
 
 int uvf__mpmc_ring_init(uvf__mpmc_ring_t *q, size_t item_size, size_t capacity, uint64_t start) {

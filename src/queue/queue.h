@@ -6,7 +6,7 @@
  * sends or takes changes the queue and then looks at the mark. Both looks must not fail at once, so:
  *   Q-pub   send, recv and give_back end with a sequentially consistent write to the word at which the other side looks,
  *           or with plain release writes and a fence (several items; spsc_ring);
- *   Q-look  readable, reserve and send look at that word with sequentially consistent loads.
+ *   Q-look  look, reserve and send look at that word with sequentially consistent loads.
  * That word is a slot's stamp or state, or head, or tail; whether the queue is closed need not be seen by these looks, since
  * closing and enlisting share the channel's lock.
  * The caller of a look has marked with a sequentially consistent read-modify-write followed by uvf__heavy_fence. */
@@ -40,6 +40,9 @@ typedef struct {
 } uvf__counts_t;
 
 typedef struct {
+  /* Does `claim` lend from an open queue? If not, only what is left in a closed one is claimed: a reader takes copies. */
+  bool lends;
+
   /* Moves the first 1..n items in, as many as there is room for; or UV_EAGAIN (full), UV_EPIPE (closed), UV_ENOMEM. */
   int (*send)(uvf__queue_t *q, const void *items, int n);
 
@@ -50,14 +53,14 @@ typedef struct {
   int (*claim)(uvf__queue_t *q, uvf__run_t *run, int n);
   void (*give_back)(uvf__queue_t *q, const uvf__run_t *run);
 
-  /* A permit: room for one more item, which send_held then cannot lack. reserve: 0, UV_EAGAIN or UV_EPIPE. send_held also
-   * works after close: 0, or UV_EPIPE once aborted (the permit is used up either way), or UV_ENOMEM (it is not). */
+  /* A permit: room for one more item, which send_held then cannot lack. reserve: 0, UV_EAGAIN, UV_EPIPE or UV_ENOMEM. send_held
+   * also works after close: 0, or UV_EPIPE once aborted (the permit is used up either way), or UV_ENOMEM (it is not). */
   int (*reserve)(uvf__queue_t *q);
   void (*unreserve)(uvf__queue_t *q);
   int (*send_held)(uvf__queue_t *q, const void *item);
 
-  /* Would recv give an item or UV_EOF? */
-  bool (*readable)(uvf__queue_t *q);
+  /* What recv would say: 0 (an item is there), UV_EAGAIN, UVF__BUSY or UV_EOF. */
+  int (*look)(uvf__queue_t *q);
 
   /* Adds UVF__CLOSED or UVF__CLOSED | UVF__ABORTED. */
   void (*close)(uvf__queue_t *q, int how);
@@ -73,5 +76,11 @@ struct uvf__queue_s {
   const uvf__queue_ops_t *ops;
   size_t item_size;
 };
+
+/* Would recv give an item or UV_EOF? */
+static inline bool uvf__queue_readable(uvf__queue_t *q) {
+  int r = q->ops->look(q);
+  return r == 0 || r == UV_EOF;
+}
 
 #endif

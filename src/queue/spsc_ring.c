@@ -199,10 +199,11 @@ static void spsc_give_back(uvf__queue_t *base, const uvf__run_t *run) {
   if (a_load(&q->head, relaxed) == run->at) free_until(q, taken_of(q)); /* S6 */
 }
 
-static bool spsc_readable(uvf__queue_t *base) {
+static int spsc_look(uvf__queue_t *base) {
   uvf__spsc_ring_t *q = spsc_of(base);
   uint64_t taken = taken_of(q);
-  return a_load(&q->tail, seq_cst) != taken || a_load(&q->end, seq_cst) == taken; /* S1, S4 */
+  if (a_load(&q->tail, seq_cst) != taken) return 0;              /* S1 */
+  return a_load(&q->end, seq_cst) == taken ? UV_EOF : UV_EAGAIN; /* S4 */
 }
 
 /* ---- either ---- */
@@ -235,8 +236,8 @@ static void spsc_destroy(uvf__queue_t *base) {
 }
 
 static const uvf__queue_ops_t spsc_ops = {
-    spsc_send,      spsc_recv,     spsc_claim, spsc_give_back, spsc_reserve, spsc_unreserve,
-    spsc_send_held, spsc_readable, spsc_close, spsc_closed,    spsc_counts,  spsc_destroy,
+    true,           spsc_send, spsc_recv,  spsc_claim,  spsc_give_back, spsc_reserve, spsc_unreserve,
+    spsc_send_held, spsc_look, spsc_close, spsc_closed, spsc_counts,    spsc_destroy,
 };
 
 int uvf__spsc_ring_init(uvf__spsc_ring_t *q, size_t item_size, size_t capacity, uint64_t start) {

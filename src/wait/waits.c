@@ -9,8 +9,10 @@ int uvf__waits_init(uvf__waits_t *ws, bool heavy) {
   a_init(&ws->marks, 0); /* M3 */
   uvf__list_init(&ws->rx.list);
   uvf__list_init(&ws->tx.list);
+  uvf__list_init(&ws->end.list);
   ws->rx.mark = UVF__MARK_RX;
   ws->tx.mark = UVF__MARK_TX;
+  ws->end.mark = 0;
   ws->begun = ws->fired = 0;
   ws->heavy = heavy;
   return uvf__mutex_init(&ws->lock);
@@ -43,6 +45,11 @@ void uvf__waits_unlink(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w
 uvf__waiter_t *uvf__waits_first(uvf__waitlist_t *list) {
   uvf__link_t *l = uvf__list_first(&list->list);
   return l == NULL ? NULL : uvf__container(l, uvf__waiter_t, link);
+}
+
+uvf__waiter_t *uvf__waits_next(uvf__waitlist_t *list, uvf__waiter_t *w) {
+  uvf__link_t *l = w->link.next;
+  return l == &list->list ? NULL : uvf__container(l, uvf__waiter_t, link);
 }
 
 bool uvf__waits_decide(uvf__waits_t *ws, uvf__waiter_t *w, int status) {

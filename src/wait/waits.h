@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The waiting lists of one object, and how a waiter is fired.
  *
- * Protocol. `lock` guards both lists; it is taken only by those who wait or who must wake somebody. `marks` tells everyone
- * else whether a list is non-empty. Lock order: `lock`, then a queue's own lock; never two of either kind; no callback, drop,
+ * Protocol. `lock` guards the lists; it is taken only by those who wait or who must wake somebody. `marks` tells everyone
+ * else whether rx or tx is non-empty; who waits for the end alone needs no mark, since ending takes the lock. Lock order: `lock`, then a queue's own lock; never two of either kind; no callback, drop,
  * allocator, host or parker call under it. Who waits: links, marks (M1), looks at the queue; who changes the queue: changes it,
  * then loads marks (M1). One of the two sees the other (queue.h, Q-pub and Q-look).
  *
@@ -30,9 +30,9 @@ typedef struct {
 typedef struct {
   _Alignas(UVF_CACHE_LINE) a_u32 marks; /* read by all, written when a list turns empty or non-empty */
   _Alignas(UVF_CACHE_LINE) uvf__mutex_t lock;
-  uvf__waitlist_t rx, tx; /* under lock */
-  uint64_t begun, fired;  /* under lock: waits begun, waiters decided by others */
-  bool heavy;             /* the queue uses light fences; constant */
+  uvf__waitlist_t rx, tx, end; /* under lock: who waits to take, to give, and for the end alone */
+  uint64_t begun, fired;       /* under lock: waits begun, waiters decided by others */
+  bool heavy;                  /* the queue uses light fences; constant */
 } uvf__waits_t;
 
 /* heavy: the other side looks behind a light fence (base/fence.h). 0 or UV_ENOMEM. */
@@ -53,6 +53,7 @@ static inline uint32_t uvf__waits_peek(uvf__waits_t *ws) {
 void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, bool front);
 void uvf__waits_unlink(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w);
 uvf__waiter_t *uvf__waits_first(uvf__waitlist_t *list);
+uvf__waiter_t *uvf__waits_next(uvf__waitlist_t *list, uvf__waiter_t *w);
 
 /* Wins the waiter for the caller, who may then touch its item, and must unlink and announce it before the unlock.
  * False: its owner has left; unlink it and take the next one. */

@@ -105,8 +105,6 @@ static void of_creating_channels(table_t *t) {
   misuse(t, "create: all flags", UV_EINVAL, create_with(4, 1, ~0u, 0, -1));
   misuse(t, "create: SPSC unbounded", UV_EINVAL, create_with(4, UVF_UNBOUNDED, UVF_SPSC, 0, -1));
   misuse(t, "create: SPSC rendezvous", UV_EINVAL, create_with(4, UVF_RENDEZVOUS, UVF_SPSC, 0, -1));
-  misuse(t, "create: DROP_OLDEST", UV_ENOTSUP, create_with(4, 1, 0, UVF_OVERFLOW_DROP_OLDEST, -1));
-  misuse(t, "create: DROP_NEWEST", UV_ENOTSUP, create_with(4, 1, 0, UVF_OVERFLOW_DROP_NEWEST, -1));
   misuse(t, "create: DISCONNECT", UV_EINVAL, create_with(4, 1, 0, UVF_OVERFLOW_DISCONNECT, -1));
   misuse(t, "create: DROP_OLDEST unbounded", UV_EINVAL, create_with(4, UVF_UNBOUNDED, 0, UVF_OVERFLOW_DROP_OLDEST, -1));
   misuse(t, "create: DROP_NEWEST rendezvous", UV_EINVAL,

@@ -93,7 +93,7 @@ struct model : rl::test_suite<model, 4> {
       uvf__lock(&s->lock);
       a_or(&s->marked, 1, seq_cst);
       a_fence(seq_cst);
-      s->sleeps = !q->ops->readable(q);
+      s->sleeps = !uvf__queue_readable(q);
       uvf__unlock(&s->lock);
       if (s->sleeps) return;
     }
@@ -132,7 +132,7 @@ struct model : rl::test_suite<model, 4> {
     uvf__counts_t counts;
     q->ops->counts(q, &counts);
     RL_ASSERT(counts.sent == s->accepted && counts.taken == got);
-    if (s->sleeps && q->ops->readable(q)) RL_ASSERT(s->rung > 0);
+    if (s->sleeps && uvf__queue_readable(q)) RL_ASSERT(s->rung > 0);
     while ((r = receive(1, 2)) > 0) {
     }
     RL_ASSERT(r == (closes ? UV_EOF : UV_EAGAIN));

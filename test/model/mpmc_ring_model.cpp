@@ -52,7 +52,7 @@ struct model : rl::test_suite<model, 4> {
     uvf__lock(&s->lock);
     a_or(&s->marks, mark, seq_cst);
     a_fence(seq_cst);
-    int r = mark == TX ? q->ops->reserve(q) : q->ops->readable(q) ? 0 : UV_EAGAIN;
+    int r = mark == TX ? q->ops->reserve(q) : uvf__queue_readable(q) ? 0 : UV_EAGAIN;
     uvf__unlock(&s->lock);
     if (r == 0 && mark == TX) q->ops->unreserve(q);
     return r == UV_EAGAIN;
@@ -151,7 +151,7 @@ struct model : rl::test_suite<model, 4> {
     q->ops->counts(q, &counts);
     RL_ASSERT(counts.sent == (uint64_t)s->accepted && counts.taken == (uint64_t)got);
     RL_ASSERT(counts.sent - counts.taken <= capacity);
-    if (s->rx_sleeps && q->ops->readable(q)) RL_ASSERT(s->rx_rung > 0);
+    if (s->rx_sleeps && uvf__queue_readable(q)) RL_ASSERT(s->rx_rung > 0);
     if (s->tx_sleeps && (r = q->ops->reserve(q)) != UV_EAGAIN) {
       RL_ASSERT(s->tx_rung > 0);
       if (r == 0) q->ops->unreserve(q);

@@ -112,7 +112,7 @@ struct model : rl::test_suite<model, 3> {
       uvf__lock(&s->lock);
       a_or(&s->marks, RX, seq_cst);
       heavy_fence();
-      s->sleeps = !q->ops->readable(q);
+      s->sleeps = !uvf__queue_readable(q);
       uvf__unlock(&s->lock);
       if (s->sleeps) return;
     }
@@ -128,7 +128,7 @@ struct model : rl::test_suite<model, 3> {
     int r;
     uint32_t got = s->got;
     RL_ASSERT(s->accepted - got <= capacity);
-    if (s->sleeps && q->ops->readable(q)) RL_ASSERT(s->rung > 0);
+    if (s->sleeps && uvf__queue_readable(q)) RL_ASSERT(s->rung > 0);
     if (s->waiting != NULL) RL_ASSERT(q->ops->reserve(q) == UV_EAGAIN);
     s->waiting = NULL;
     while ((r = receive()) > 0) {

@@ -8,7 +8,7 @@ static int init(void *memory, size_t item_size, size_t capacity, uint64_t start)
   return uvf__mpmc_ring_init(memory, item_size, capacity, start);
 }
 
-static const queue_kind_t kind = {BOUNDED | SHARED, sizeof(uvf__mpmc_ring_t), init};
+static const queue_kind_t kind = {BOUNDED | SHARED | LENDS, sizeof(uvf__mpmc_ring_t), init};
 
 /* The stamps of a slot count laps in 32 bits: the laps around their end must not be taken for one another. */
 static void stamps_wrap_in_a_ring_of_few_slots(void **state) {

@@ -243,7 +243,7 @@ static const queue_case_t cases[] = {
     CASE(a_full_queue_that_is_closed_says_closed, BOUNDED),
     CASE(after_an_abort_what_is_left_can_still_be_taken_out, 0),
     CASE(closing_never_goes_back, 0),
-    CASE(a_loan_that_is_out_does_not_delay_the_end, 0),
+    CASE(a_loan_that_is_out_does_not_delay_the_end, LENDS),
     CASE(a_permit_is_room_that_nobody_else_gets, BOUNDED),
     CASE(a_permit_is_not_an_item, 0),
     CASE(items_sent_while_a_permit_is_out_come_before_its_own, 0),

@@ -101,6 +101,8 @@ static void mixed_traffic(void **state, size_t size, size_t capacity, uint64_t s
       (void)queue_recv(&t, n);
     else if (step % 3 == 1)
       (void)queue_recv(&t, 1);
+    else if (!t.q->ops->lends)
+      (void)queue_recv(&t, n);
     else if (queue_claim(&t, &run, n) > 0)
       queue_give_back(&t, &run);
     queue_expect_len(&t, t.in - t.out);
@@ -275,13 +277,13 @@ static const queue_case_t cases[] = {
     CASE(nothing_but_the_item_is_touched, 0),
     CASE(positions_wrap_at_any_place_of_a_ring, 0),
     CASE(positions_wrap_in_the_middle_of_a_batch, BOUNDED),
-    CASE(what_is_on_loan_is_not_in_the_queue_but_takes_its_room, BOUNDED),
-    CASE(a_loan_is_contiguous_and_loses_nothing_at_the_end_of_the_memory, 0),
-    CASE(a_loan_keeps_its_bytes_until_it_is_given_back, 0),
-    CASE(a_loan_within_a_loan, BOUNDED),
-    CASE(a_receive_within_a_loan_gets_the_next_and_frees_no_room_before_it, BOUNDED),
-    CASE(loans_come_back_in_any_order, SHARED),
-    CASE(room_comes_back_in_the_order_of_the_items, BOUNDED | SHARED),
+    CASE(what_is_on_loan_is_not_in_the_queue_but_takes_its_room, BOUNDED | LENDS),
+    CASE(a_loan_is_contiguous_and_loses_nothing_at_the_end_of_the_memory, LENDS),
+    CASE(a_loan_keeps_its_bytes_until_it_is_given_back, LENDS),
+    CASE(a_loan_within_a_loan, BOUNDED | LENDS),
+    CASE(a_receive_within_a_loan_gets_the_next_and_frees_no_room_before_it, BOUNDED | LENDS),
+    CASE(loans_come_back_in_any_order, SHARED | LENDS),
+    CASE(room_comes_back_in_the_order_of_the_items, BOUNDED | SHARED | LENDS),
 };
 
 queue_part_t queue_flow_cases(void) {

@@ -107,7 +107,7 @@ int queue_send_held(queue_t *t) {
 }
 
 bool queue_readable(queue_t *t) {
-  return t->q->ops->readable(t->q);
+  return uvf__queue_readable(t->q);
 }
 
 void queue_shut(queue_t *t, int how) {

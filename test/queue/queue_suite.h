@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One set of cases for all queues. What they promise differs in three ways, and a case says which of them it needs;
+/* One set of cases for all queues. What they promise differs in four ways, and a case says which of them it needs;
  * the rest of queue.h holds for each of them. A queue's own test file names the queue, and adds the cases that only
  * it has. */
 #ifndef UVF_TEST_QUEUE_SUITE_H
@@ -12,7 +12,8 @@
 enum {
   BOUNDED = 1,   /* has a capacity */
   UNBOUNDED = 2, /* allocates as it grows */
-  SHARED = 4     /* many senders, many receivers; permits that work after close */
+  SHARED = 4,    /* many senders, many receivers; permits that work after close */
+  LENDS = 8      /* `claim` lends from an open queue */
 };
 
 typedef struct {

@@ -12,7 +12,7 @@ static int init(void *memory, size_t item_size, size_t capacity, uint64_t start)
   return uvf__spsc_ring_init(memory, item_size, capacity, start);
 }
 
-static const queue_kind_t kind = {BOUNDED, sizeof(uvf__spsc_ring_t), init};
+static const queue_kind_t kind = {BOUNDED | LENDS, sizeof(uvf__spsc_ring_t), init};
 
 typedef struct {
   uvf__queue_t *q;
