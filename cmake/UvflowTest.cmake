@@ -184,6 +184,22 @@ endfunction()
 # ---- the installed package, the house rules ----
 
 # Not with a sanitizer: a program that is built without it cannot link with a library that is built with it.
+# Typed ends: a program that uses them, and its wrong variants, which must not compile.
+function(uvflow_typed_tests)
+  add_executable(typed_good typed/good.c)
+  uvflow_compile(typed_good)
+  target_link_libraries(typed_good PRIVATE uvflow::uvflow)
+  add_test(NAME typed/good COMMAND typed_good)
+  set_tests_properties(typed/good PROPERTIES TIMEOUT 60 LABELS unit)
+  if(CMAKE_CXX_COMPILER)
+    add_test(NAME typed/wrong
+      COMMAND ${UVFLOW_SH} ${PROJECT_SOURCE_DIR}/test/typed/wrong.sh
+        ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/test/typed/good.c)
+    set_tests_properties(typed/wrong PROPERTIES TIMEOUT 60 LABELS unit
+      ENVIRONMENT "CC=${CMAKE_C_COMPILER};CXX=${CMAKE_CXX_COMPILER}")
+  endif()
+endfunction()
+
 function(uvflow_install_tests)
   if(CMAKE_C_FLAGS MATCHES "-fsanitize" OR NOT UVFLOW_INSTALL)
     return()

@@ -17,6 +17,7 @@
 #include <uvflow/reader.h>
 #include <uvflow/send_recv.h>
 #include <uvflow/stats.h>
+#include <uvflow/typed.h>
 #include <uvflow/watch.h>
 
 #ifdef __cplusplus
