@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Atomics under short names, so that one source serves two runners: <stdatomic.h> in the library, and the model checker
- * of test/model where UVF_MODEL is defined. An order is a bare word that the macro pastes: a_load(&x, acquire).
- * Each use outside this file carries the tag of its order pair; the pairs are listed at the top of the file that uses them. */
+/* Atomics under short names, so that one source serves three runners: <stdatomic.h>; mutexes, where UVFLOW_NO_ATOMICS is
+ * defined (atomic_locked.h); and the model checker of test/model, where UVF_MODEL is. An order is a bare word that the macro
+ * pastes: a_load(&x, acquire).
+ * Each use outside of these files carries the tag of its order pair; the pairs are listed at the top of the file that uses them. */
 #ifndef UVF_BASE_ATOMIC_H
 #define UVF_BASE_ATOMIC_H
 
@@ -9,12 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Are these the processor's? */
+#if defined(UVF_MODEL)
 #define UVF__ATOMICS 1
-
-#ifdef UVF_MODEL
 #include "atomic_model.h"
+#elif defined(UVFLOW_NO_ATOMICS)
+#define UVF__ATOMICS 0
+#include "base/atomic_locked.h"
 #else
+#define UVF__ATOMICS 1 /* lock-free queues are worth while */
 #include <stdatomic.h>
 
 typedef _Atomic(uint32_t) a_u32;
@@ -32,6 +35,7 @@ typedef _Atomic(uint64_t) a_u64;
 #define a_cas(p, expected, v, ok, fail) \
   atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_##ok, memory_order_##fail)
 #define a_fence(o) atomic_thread_fence(memory_order_##o)
+#define a_signal_fence() atomic_signal_fence(memory_order_seq_cst)
 #define a_fini(p) ((void)(p)) /* its memory goes, and not by uvf__free: the model checker wants to know */
 #endif
 

@@ -49,8 +49,9 @@ static bool barrier(void) {
 }
 #endif
 
-/* ThreadSanitizer does not know membarrier, so under it both sides use the fence that the language knows. */
-#if defined(__SANITIZE_THREAD__)
+/* ThreadSanitizer does not know membarrier, so under it both sides use the fence that the language knows. And it takes real
+ * atomics to be ordered by one. */
+#if defined(__SANITIZE_THREAD__) || !UVF__ATOMICS
 #define BARRIER_WANTED 0
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -21,7 +21,7 @@ void uvf__heavy_fence(void);
 static inline void uvf__light_fence(void) {
 #ifndef UVF_MODEL
   if (uvf__fence_asymmetric)
-    atomic_signal_fence(memory_order_seq_cst);
+    a_signal_fence();
   else
 #endif
     a_fence(seq_cst); /* F1 */

@@ -29,14 +29,20 @@ static void (*repair)(void); /* under lock; the child reads it as its only threa
 /* `lock` itself is held across the fork by before(), so that the child never inherits it from another thread. */
 static void before(void) {
   uvf__lock(&lock);
+#if !UVF__ATOMICS
+  uvf__atomics_lock_all();
+#endif
 }
 
 static void in_parent(void) {
+#if !UVF__ATOMICS
+  uvf__atomics_unlock_all();
+#endif
   uvf__unlock(&lock);
 }
 
 static void in_child(void) {
-  uvf__unlock(&lock);
+  in_parent();
   a_add(&uvf__generation, 1, relaxed); /* G1 */
   if (repair != NULL) repair();
 }

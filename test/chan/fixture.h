@@ -10,6 +10,11 @@
 
 #include "support/uvf_test.h"
 
+#include "base/atomic.h"
+
+/* Does a reader's batch take room until its callback returns? Without atomics all readers get copies. */
+#define BATCH_TAKES_ROOM UVF__ATOMICS
+
 /* ---- kinds ---- */
 
 enum {

@@ -61,7 +61,7 @@ static int creates(const kind_t *kind) {
 
 static void create_channel(void **state) {
   const kind_t *kind = *state;
-  sweep(state, creates, kind->bit == RENDEZVOUS ? 1 : kind->bit == BOUNDED ? 3 : 2);
+  sweep(state, creates, kind->bit == RENDEZVOUS ? 1 : kind->bit == BOUNDED && UVF__ATOMICS ? 3 : 2);
 }
 
 /* ---- growing ---- */

@@ -75,7 +75,8 @@ static void batches(void **state, size_t capacity, uint32_t max_batch, uint32_t 
 static void no_batch_is_larger_than_max_batch(void **state) {
   batches(state, 64, 1, 30, 1);
   batches(state, 64, 5, 60, 5);
-  batches(state, 64, 64, 64, ((const kind_t *)*state)->bit == UNBOUNDED ? 56 : 64); /* the first block has 8 */
+  batches(state, 64, 64, 64,
+          ((const kind_t *)*state)->bit == UNBOUNDED && UVF__ATOMICS ? 56 : 64); /* the first block has 8 */
 }
 
 static void the_default_batch_is_half_of_the_capacity_at_most(void **state) {
@@ -96,6 +97,8 @@ static void looks_at_room(void *arg, int n, const payload_t *items) {
   if (n < 0) return;
   s->r.batch = (int)uvf_rx_len(s->c.rx);
   s->r.end = try_send(&s->c, 0, 100);
+  payload_t back;
+  if (s->r.end == 0) (void)uvf_try_recv(s->c.rx, &back);
 }
 
 static void the_room_of_a_batch_is_given_back_after_the_callback(void **state) {
@@ -108,7 +111,7 @@ static void the_room_of_a_batch_is_given_back_after_the_callback(void **state) {
     assert_true(test_host_turn(&s->h));
   assert_int_equal(s->r.count, 4);
   assert_int_equal(s->r.batch, 0);
-  assert_int_equal(s->r.end, UV_EAGAIN);
+  assert_int_equal(s->r.end, BATCH_TAKES_ROOM ? UV_EAGAIN : 0);
   s->r.then = NULL;
   s->r.end = 0;
   fill(&s->c, 4, 4);

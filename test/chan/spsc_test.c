@@ -47,7 +47,8 @@ static void receives_nest(void **state) {
   for (uint32_t i = 0; i < 3; i++)
     assert_true(same(nest.inner[i], item(0, 3 + i)));
   assert_int_equal(nest.len_inside, 2);
-  if (c.kind->bit == SPSC) assert_int_equal(nest.send_inside, UV_EAGAIN); /* in order: the batch's slots come first */
+  if (c.kind->bit == SPSC && BATCH_TAKES_ROOM)
+    assert_int_equal(nest.send_inside, UV_EAGAIN); /* in order: the batch's slots come first */
   int more = nest.send_inside == 0 ? 1 : 0;
   assert_int_equal(r.count, 5 + more);
   assert_true(same(r.got[3], item(0, 6)));
