@@ -73,7 +73,7 @@ typedef struct {
   void (*copy)(void *dst, const void *src, void *data);
   /** Passed to drop and copy. Must outlive the channel: both ends, pending requests and active readers. */
   void *data;
-  /** Copied, 31 bytes at most, for the statistics. NULL: no name. */
+  /** Copied, 31 bytes at most, for the statistics and uvf_dump. NULL: no name. */
   const char *name;
   /** Must be zero. */
   uintptr_t reserved[4];

@@ -25,7 +25,7 @@ extern "C" {
  */
 typedef struct {
   void *data;            /**< yours; the library never touches it */
-  uvf__word_t uvf__[20]; /**< private */
+  uvf__word_t uvf__[22]; /**< private */
 } uvf_reader_t;
 
 /**

@@ -13,6 +13,16 @@
 
 a_u32 uvf__generation;
 
+static uvf__mutex_t lock = UVF__MUTEX_STATIC;
+
+void uvf__fork_lock(void) {
+  uvf__lock(&lock);
+}
+
+void uvf__fork_unlock(void) {
+  uvf__unlock(&lock);
+}
+
 #ifdef _WIN32
 
 int uvf__fork_watch(void (*in_child)(void)) {
@@ -22,7 +32,6 @@ int uvf__fork_watch(void (*in_child)(void)) {
 
 #else
 
-static uvf__mutex_t lock = UVF__MUTEX_STATIC;
 static bool watching;        /* under lock */
 static void (*repair)(void); /* under lock; the child reads it as its only thread */
 

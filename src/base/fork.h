@@ -18,4 +18,8 @@ static inline uint32_t uvf__fork_generation(void) {
  * process-wide state. 0 or UV_ENOMEM. */
 int uvf__fork_watch(void (*in_child)(void));
 
+/* The lock that is held across a fork: what lies under it is whole in a child, too. */
+void uvf__fork_lock(void);
+void uvf__fork_unlock(void);
+
 #endif

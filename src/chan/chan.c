@@ -10,8 +10,6 @@
  * Model: test/model/freeing_model.cpp. */
 #include "chan/chan.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "base/check.h"
 
@@ -57,7 +55,6 @@ static void set_options(uvf__chan_t *c, const uvf_chan_options_t *o) {
   c->overflow = o->overflow;
   c->spsc = two_threads(o);
   c->generation = uvf__fork_generation();
-  if (o->name != NULL) strncpy(c->name, o->name, sizeof c->name - 1);
 }
 
 static void counters_init(uvf__chan_t *c) {
@@ -69,6 +66,11 @@ static void counters_init(uvf__chan_t *c) {
   a_init(&c->returned, 0);    /* C-3 */
   a_init(&c->high_water, 0);  /* C-3 */
   a_init(&c->turned_away, 0); /* C-3 */
+}
+
+static void chan_destroy(uvf__chan_t *c) {
+  if (c->kind == &uvf__queued) c->q.base.ops->destroy(&c->q.base);
+  uvf__waits_destroy(&c->waits);
 }
 
 int uvf_chan_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx) {
@@ -86,6 +88,10 @@ int uvf_chan_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx) {
     r = uvf__waits_init(&c->waits, c->spsc);
     if (r != 0 && c->kind == &uvf__queued) c->q.base.ops->destroy(&c->q.base);
   }
+  if (r == 0 && o->name != NULL) {
+    r = uvf__chan_set_name(c, o->name);
+    if (r != 0) chan_destroy(c);
+  }
   if (r != 0) {
     uvf__free_line(c);
     return r;
@@ -102,11 +108,9 @@ void uvf__chan_hold(uvf__chan_t *c) {
 void uvf__chan_unhold(uvf__chan_t *c) {
   if (a_sub(&c->mem, 1, acq_rel) != 1) return; /* C-2 */
   if (uvf__chan_foreign(c)) return; /* the parent's: a lock may be held for ever, and the items are not ours */
-  if (c->kind == &uvf__queued) {
-    uvf__chan_drop_all(c);
-    c->q.base.ops->destroy(&c->q.base);
-  }
-  uvf__waits_destroy(&c->waits);
+  uvf__chan_forget_name(c);
+  uvf__chan_drop_all(c);
+  chan_destroy(c);
   uvf__free_line(c);
 }
 

@@ -49,6 +49,13 @@ typedef struct {
   const uvf__wait_type_t *send_wait, *reserve_wait, *recv_wait, *readable_wait;
 } uvf__chan_kind_t;
 
+/* The name of a channel, and its place among those that have one. */
+typedef struct {
+  uvf__link_t link; /* under uvf__fork_lock */
+  uvf__chan_t *chan;
+  char name[32];
+} uvf__named_t;
+
 struct uvf_tx_s {
   a_u32 refs;
 };
@@ -74,10 +81,10 @@ struct uvf__chan_s {
   size_t item_size, capacity; /* capacity: items, UVF_UNBOUNDED or UVF_RENDEZVOUS */
   uvf_drop_cb drop;
   void *data;
+  uvf__named_t *named; /* dump.c; NULL: it has no name */
   uvf_overflow_t overflow;
   uint32_t generation;
   bool spsc;
-  char name[32];
 
   /* rare */
   a_u32 cause; /* int; written under the lock before closing */
@@ -152,6 +159,12 @@ void uvf__chan_drop_items(uvf__chan_t *c, void *items, int n);
 
 /* overflow.c: uvf__queued's send where the channel has a drop mode. */
 int uvf__overflow_send(uvf__chan_t *c, const void *items, int n);
+
+/* dump.c */
+int uvf__chan_set_name(uvf__chan_t *c, const char *name); /* 0 or UV_ENOMEM */
+void uvf__chan_forget_name(uvf__chan_t *c);
+const char *uvf__tx_name(const void *tx);
+const char *uvf__rx_name(const void *rx);
 
 /* stats.c */
 void uvf__chan_count_returned(uvf__chan_t *c);

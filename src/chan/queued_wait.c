@@ -85,11 +85,19 @@ static int readable_attempt(uvf__waiter_t *w) {
   return r;
 }
 
-const uvf__wait_type_t uvf__queued_send_wait = {send_attempt, send_enlist, send_withdraw, nothing_to_pass_on,
-                                                uvf__tx_release_object};
-const uvf__wait_type_t uvf__queued_reserve_wait = {reserve_attempt, reserve_enlist, reserve_withdraw,
-                                                   nothing_to_pass_on, uvf__tx_release_object};
-const uvf__wait_type_t uvf__queued_recv_wait = {recv_attempt, recv_enlist, recv_withdraw, recv_pass_on,
-                                                uvf__rx_release_object};
-const uvf__wait_type_t uvf__queued_readable_wait = {readable_attempt, recv_enlist, recv_withdraw, recv_pass_on,
-                                                    uvf__rx_release_object};
+const uvf__wait_type_t uvf__queued_send_wait = {
+    send_attempt,           send_enlist,          send_withdraw, nothing_to_pass_on,
+    uvf__tx_release_object, "to send to channel", uvf__tx_name};
+const uvf__wait_type_t uvf__queued_reserve_wait = {
+    reserve_attempt,           reserve_enlist, reserve_withdraw, nothing_to_pass_on, uvf__tx_release_object,
+    "for a permit of channel", uvf__tx_name};
+const uvf__wait_type_t uvf__queued_recv_wait = {
+    recv_attempt, recv_enlist, recv_withdraw, recv_pass_on, uvf__rx_release_object, "to receive from channel",
+    uvf__rx_name};
+const uvf__wait_type_t uvf__queued_readable_wait = {readable_attempt,
+                                                    recv_enlist,
+                                                    recv_withdraw,
+                                                    recv_pass_on,
+                                                    uvf__rx_release_object,
+                                                    "for something to receive from channel",
+                                                    uvf__rx_name};

@@ -205,7 +205,11 @@ static void reader_detach(uvf__op_t *op) {
   schedule(rd);
 }
 
-static const uvf__op_type_t reader_type = {reader_run, reader_detach};
+static const uvf__waiter_t *reader_waiter(const uvf__op_t *op) {
+  return &uvf__container((uintptr_t)op, reader_t, op)->waiter;
+}
+
+static const uvf__op_type_t reader_type = {"reader", reader_waiter, reader_run, reader_detach};
 
 static bool options_valid(const uvf_reader_options_t *o) {
   if (o == NULL) return true;

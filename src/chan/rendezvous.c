@@ -211,10 +211,17 @@ static int readable_attempt(uvf__waiter_t *w) {
   return rendezvous_look(uvf__chan_of_rx((uvf_rx_t *)w->object));
 }
 
-static const uvf__wait_type_t send_wait = {send_attempt, send_enlist, send_withdraw, pass_on, uvf__tx_release_object};
-static const uvf__wait_type_t recv_wait = {recv_attempt, recv_enlist, recv_withdraw, pass_on, uvf__rx_release_object};
-static const uvf__wait_type_t readable_wait = {readable_attempt, recv_enlist, recv_withdraw, pass_on,
-                                               uvf__rx_release_object};
+static const uvf__wait_type_t send_wait = {send_attempt,           send_enlist,          send_withdraw, pass_on,
+                                           uvf__tx_release_object, "to send to channel", uvf__tx_name};
+static const uvf__wait_type_t recv_wait = {
+    recv_attempt, recv_enlist, recv_withdraw, pass_on, uvf__rx_release_object, "to receive from channel", uvf__rx_name};
+static const uvf__wait_type_t readable_wait = {readable_attempt,
+                                               recv_enlist,
+                                               recv_withdraw,
+                                               pass_on,
+                                               uvf__rx_release_object,
+                                               "for something to receive from channel",
+                                               uvf__rx_name};
 
 const uvf__chan_kind_t uvf__rendezvous = {
     rendezvous_send,

@@ -35,7 +35,7 @@ static int closed(uvf__chan_t *c) {
 static void stats(uvf__chan_t *c, uvf_chan_stats_t *out) {
   uvf__counts_t counts;
   memset(out, 0, sizeof *out);
-  memcpy(out->name, c->name, sizeof out->name);
+  if (c->named != NULL) memcpy(out->name, c->named->name, sizeof out->name);
   out->capacity = c->capacity == UVF_RENDEZVOUS ? 0 : c->capacity;
   if (uvf__chan_foreign(c)) return;
   uint64_t away = a_load(&c->turned_away, relaxed); /* N1 */

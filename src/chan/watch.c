@@ -43,8 +43,9 @@ static void closed_pass_on(uvf__waiter_t *w) {
   (void)w;
 }
 
-static const uvf__wait_type_t closed_wait = {closed_attempt, closed_enlist, closed_withdraw, closed_pass_on,
-                                             uvf__tx_release_object};
+static const uvf__wait_type_t closed_wait = {closed_attempt, closed_enlist,          closed_withdraw,
+                                             closed_pass_on, uvf__tx_release_object, "for the close of channel",
+                                             uvf__tx_name};
 
 int uvf_wait_closed(uvf_loop_t *l, uvf_req_t *req, uvf_tx_t *tx, uint64_t timeout_ms, uvf_cb cb) {
   if (tx == NULL) return UV_EINVAL;

@@ -17,11 +17,11 @@
 
 /* A deadline for plain threads: looked up in the clock when it is first needed. */
 static int blocked_init(uvf__blocked_t *b, const uvf__wait_type_t *type, void *object, void *item) {
-  static const uvf__op_type_t no_loop = {NULL, NULL};
+  static const uvf__op_type_t thread_type = {"thread", NULL, NULL, NULL};
   a_init(&b->op.node.word, UVF__PRIV); /* O-3 */
   b->op.node.link.next = b->op.node.link.prev = NULL;
   b->op.node.flags = 0;
-  b->op.type = &no_loop;
+  b->op.type = &thread_type;
   b->op.loop = NULL;
   uvf__waiter_init(&b->waiter, &b->op, type, object, item);
   b->signalled = false;

@@ -54,6 +54,9 @@ enum {
 };
 
 typedef struct {
+  const char *name; /* for people */
+  /* Its waiter, of whatever it waits for. */
+  const uvf__waiter_t *(*waiter)(const uvf__op_t *op);
   /* Loop's thread. The op came off the ready list: carry on. */
   void (*run)(uvf__op_t *op);
   /* Loop's thread. The loop is being detached: end with UV_ECANCELED, but call back later. */
@@ -80,16 +83,20 @@ typedef struct {
   void (*pass_on)(uvf__waiter_t *w);
   /* Gives up the reference that the wait held on its object. */
   void (*release)(void *object);
+  /* For people: "to send to channel", and the object's name. */
+  const char *what;
+  const char *(*name)(const void *object);
 } uvf__wait_type_t;
 
 struct uvf__waiter_s {
   uvf__link_t link; /* under the lock of the list */
   uvf__op_t *op;
   const uvf__wait_type_t *type;
-  void *object;   /* what it waits on; the wait holds a reference */
-  void *item;     /* where an item comes from or goes to */
-  uint32_t index; /* case of a select */
-  int status;     /* written by the one who decides: the outcome, or UV_EAGAIN = try yourself */
+  void *object;      /* what it waits on; the wait holds a reference */
+  void *item;        /* where an item comes from or goes to */
+  uint64_t since_us; /* when it began to wait; under the lock of the list, and by the owner */
+  uint32_t index;    /* case of a select */
+  int status;        /* written by the one who decides: the outcome, or UV_EAGAIN = try yourself */
 };
 
 static inline void uvf__waiter_init(uvf__waiter_t *w, uvf__op_t *op, const uvf__wait_type_t *type, void *object,
@@ -99,6 +106,7 @@ static inline void uvf__waiter_init(uvf__waiter_t *w, uvf__op_t *op, const uvf__
   w->type = type;
   w->object = object;
   w->item = item;
+  w->since_us = 0;
   w->index = 0;
   w->status = UV_EAGAIN;
 }

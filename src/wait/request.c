@@ -73,7 +73,11 @@ void uvf__request_expire(uvf__request_t *r) {
   (void)withdraw(r, UVF__TIMEDOUT, UVF__OP_TIMEOUT, UV_ETIMEDOUT);
 }
 
-static const uvf__op_type_t request_type = {request_run, request_detach};
+static const uvf__waiter_t *request_waiter(const uvf__op_t *op) {
+  return &uvf__container((uintptr_t)op, uvf__request_t, op)->waiter;
+}
+
+static const uvf__op_type_t request_type = {"request", request_waiter, request_run, request_detach};
 
 static void request_init(uvf__request_t *r, uvf_loop_t *loop) {
   r->op.node.flags = 0;

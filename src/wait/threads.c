@@ -48,6 +48,13 @@ bool uvf__threads_runs_loop(void) {
   return answer;
 }
 
+void uvf__threads_each(void (*each)(const uvf__runs_t *entry, void *arg), void *arg) {
+  uvf__lock(&lock);
+  for (uvf__link_t *l = entries.next; l != &entries; l = l->next)
+    each(uvf__container(l, uvf__runs_t, link), arg);
+  uvf__unlock(&lock);
+}
+
 void uvf__threads_after_fork(void) {
   (void)uvf__mutex_init(&lock); /* another thread of the parent may have held it */
   uvf__list_init(&entries);

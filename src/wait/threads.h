@@ -21,6 +21,9 @@ void uvf__threads_unbind(uvf__runs_t *entry);
 /* Does the calling thread run an attached loop? */
 bool uvf__threads_runs_loop(void);
 
+/* Calls `each` for all entries, under the registry's lock. */
+void uvf__threads_each(void (*each)(const uvf__runs_t *entry, void *arg), void *arg);
+
 /* In a child after fork: the parent's entries are gone. */
 void uvf__threads_after_fork(void);
 

@@ -2,6 +2,7 @@
 /* The waiting lists of waits.h. Tags are explained there and in op.h. Protocol: M1, M3, M4, O-2. */
 #include "wait/waits.h"
 
+#include "base/clock.h"
 #include "wait/blocked.h"
 #include "wait/ready.h"
 
@@ -24,6 +25,7 @@ void uvf__waits_destroy(uvf__waits_t *ws) {
 
 void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, bool front) {
   bool first = uvf__list_empty(&list->list);
+  w->since_us = uvf__clock_us();
   if (front)
     uvf__list_push_front(&list->list, &w->link);
   else

@@ -60,7 +60,7 @@ static void release_object(void *object) {
   (void)object;
 }
 
-static const uvf__wait_type_t type = {attempt, enlist, withdraw, nothing, release_object};
+static const uvf__wait_type_t type = {attempt, enlist, withdraw, nothing, release_object, "for", NULL};
 
 /* No loop here. */
 void uvf__loop_ring(uvf_loop_t *loop) {

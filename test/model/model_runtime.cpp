@@ -337,10 +337,21 @@ void uvf__threads_unbind(uvf__runs_t *entry) {
   (void)entry;
 }
 
+void uvf__threads_each(void (*each)(const uvf__runs_t *entry, void *arg), void *arg) {
+  (void)each;
+  (void)arg;
+}
+
 void uvf__threads_after_fork(void) {
 }
 
 a_u32 uvf__generation;
+
+void uvf__fork_lock(void) {
+}
+
+void uvf__fork_unlock(void) {
+}
 
 int uvf__fork_watch(void (*in_child)(void)) {
   (void)in_child;

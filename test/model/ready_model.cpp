@@ -50,7 +50,7 @@ static void op_detach(uvf__op_t *op) {
   (void)op;
 }
 
-static const uvf__op_type_t op_type = {op_run, op_detach};
+static const uvf__op_type_t op_type = {"op", NULL, op_run, op_detach};
 
 struct model : rl::test_suite<model, 3> {
   void before() {

@@ -56,7 +56,13 @@ static inline void event_release(void *object) {
   atomic_fetch_add(&((event_t *)object)->releases, 1);
 }
 
-static const uvf__wait_type_t event_type = {event_attempt, event_enlist, event_withdraw, event_pass_on, event_release};
+static inline const char *event_name(const void *object) {
+  (void)object;
+  return "";
+}
+
+static const uvf__wait_type_t event_type = {event_attempt, event_enlist,   event_withdraw, event_pass_on,
+                                            event_release, "for an event", event_name};
 
 /* Asserts. */
 static inline void event_init(event_t *e) {
