@@ -204,13 +204,22 @@ function(uvflow_install_tests)
   if(CMAKE_C_FLAGS MATCHES "-fsanitize" OR NOT UVFLOW_INSTALL)
     return()
   endif()
-  foreach(how package pkgconfig subdirectory)
-    add_test(NAME install/${how}
-      COMMAND ${UVFLOW_SH} ${PROJECT_SOURCE_DIR}/test/install/run.sh ${how} ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+  # The two files are compiled with what the library's own build defines, too; run.sh says the rest.
+  get_target_property(definitions uvflow_static COMPILE_DEFINITIONS)
+  list(FILTER definitions EXCLUDE REGEX "^(UVFLOW_BUILDING|UVFLOW_CHECKS=1|_GNU_SOURCE)$")
+  list(TRANSFORM definitions PREPEND -D)
+  foreach(how package pkgconfig subdirectory amalgamation)
+    add_test(NAME install/${how} COMMAND ${UVFLOW_SH} ${PROJECT_SOURCE_DIR}/test/install/run.sh
+      ${how} ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${definitions})
     set_tests_properties(install/${how} PROPERTIES TIMEOUT 120 LABELS install
-      ENVIRONMENT "CC=${CMAKE_C_COMPILER};CMAKE=${CMAKE_COMMAND};CMAKE_GENERATOR=${CMAKE_GENERATOR}")
+      ENVIRONMENT "CC=${CMAKE_C_COMPILER};CXX=${CMAKE_CXX_COMPILER};CMAKE=${CMAKE_COMMAND};CMAKE_GENERATOR=${CMAKE_GENERATOR}")
   endforeach()
+  add_custom_target(uvf_amalgamation ALL)
+  add_dependencies(uvf_amalgamation amalgamation)
+  add_test(NAME install/amalgamation_names COMMAND ${UVFLOW_SH} ${PROJECT_SOURCE_DIR}/test/install/names.sh ${PROJECT_SOURCE_DIR})
+  set_tests_properties(install/amalgamation_names PROPERTIES TIMEOUT 60 LABELS install ENVIRONMENT "CC=${CMAKE_C_COMPILER}")
 endfunction()
+
 
 # uvflow_house_tests(CHECK...): cmake/checks/CHECK.sh over this tree, and all of them over trees that break their rule.
 function(uvflow_house_tests)

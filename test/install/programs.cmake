@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# What both CMake projects of this folder build: main.c, and main.cpp if WITH_CXX, with each of the two libraries.
+if(WITH_CXX)
+  enable_language(CXX)
+  set(CMAKE_CXX_STANDARD 17)
+  set(CMAKE_CXX_STANDARD_REQUIRED ON)
+  set(CMAKE_CXX_EXTENSIONS OFF)
+endif()
+foreach(library uvflow uvflow_static)
+  add_executable(c_${library} ../main.c)
+  target_link_libraries(c_${library} PRIVATE uvflow::${library})
+  if(WITH_CXX)
+    add_executable(cxx_${library} ../main.cpp)
+    target_link_libraries(cxx_${library} PRIVATE uvflow::${library})
+  endif()
+endforeach()
