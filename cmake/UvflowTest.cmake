@@ -220,6 +220,13 @@ function(uvflow_install_tests)
   set_tests_properties(install/amalgamation_names PROPERTIES TIMEOUT 60 LABELS install ENVIRONMENT "CC=${CMAKE_C_COMPILER}")
 endfunction()
 
+# The reference by doxygen.
+function(uvflow_docs_tests)
+  set(dir ${PROJECT_SOURCE_DIR}/test/install)
+  add_test(NAME docs/reference COMMAND ${UVFLOW_SH} ${dir}/docs.sh ${PROJECT_SOURCE_DIR})
+  set_tests_properties(docs/reference PROPERTIES TIMEOUT 120 LABELS house SKIP_RETURN_CODE 77
+    ENVIRONMENT "CMAKE=${CMAKE_COMMAND}")
+endfunction()
 
 # uvflow_house_tests(CHECK...): cmake/checks/CHECK.sh over this tree, and all of them over trees that break their rule.
 function(uvflow_house_tests)
