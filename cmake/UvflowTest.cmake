@@ -222,12 +222,16 @@ function(uvflow_install_tests)
     ENVIRONMENT "CC=${CMAKE_C_COMPILER}")
 endfunction()
 
-# The reference by doxygen.
+# The reference by doxygen; and docs/migrating.md, whose programs compile and print what it says.
 function(uvflow_docs_tests)
   set(dir ${PROJECT_SOURCE_DIR}/test/install)
   add_test(NAME docs/reference COMMAND ${UVFLOW_SH} ${dir}/docs.sh ${PROJECT_SOURCE_DIR})
   set_tests_properties(docs/reference PROPERTIES TIMEOUT 120 LABELS house SKIP_RETURN_CODE 77
     ENVIRONMENT "CMAKE=${CMAKE_COMMAND}")
+  add_test(NAME docs/migrating
+    COMMAND ${UVFLOW_SH} ${dir}/migrating.sh ${PROJECT_SOURCE_DIR} $<TARGET_FILE:uvflow_static>)
+  set_tests_properties(docs/migrating PROPERTIES TIMEOUT 60 LABELS install
+    ENVIRONMENT "CC=${CMAKE_C_COMPILER};CFLAGS=${CMAKE_C_FLAGS}")
 endfunction()
 
 # uvflow_house_tests(CHECK...): cmake/checks/CHECK.sh over this tree, and all of them over trees that break their rule.
