@@ -140,17 +140,28 @@ function included(line,   name) {
   return ("src/" name) in exists && line ~ /"/ ? "src/" name : ""
 }
 
-# The line in word[] with the names of its file made unique. What follows "." or "->" is a member, and members are safe.
-function renamed(path,   i, out, before_it, prefix) {
+# Is word i, in the body of a structure, the name of a member?
+function is_member(i,   next_one) {
+  if (!structure[level]) return 0
+  for (next_one = i + 1; kind[next_one] ~ /[c ]/ && next_one < words;) next_one++
+  return (next_one <= words && word[next_one] ~ /^[;,:\[]$/) || (last_word == "*" && word_before == "(")
+}
+
+# The line in word[] with the names of its file made unique. Members are no names of the file.
+function renamed(path,   i, out, prefix) {
   prefix = path
   sub(/^src\//, "", prefix)
   sub(/\.c$/, "_", prefix)
   gsub(/[^A-Za-z0-9_]/, "_", prefix)
   for (i = 1; i <= words; i++) {
-    if (kind[i] == "i" && mentioned[word[i]] > 1 && (path, word[i]) in defines && before_it !~ /^(\.|->)$/)
+    if (kind[i] == "i" && mentioned[word[i]] > 1 && (path, word[i]) in defines && last_word !~ /^(\.|->)$/ && !is_member(i))
       out = out prefix word[i]
     else out = out word[i]
-    if (kind[i] !~ /[c ]/) before_it = word[i]
+    if (kind[i] ~ /[c ]/) continue
+    if (word[i] == "{") structure[++level] = last_word ~ /^(struct|union)$/ || word_before ~ /^(struct|union)$/
+    else if (word[i] == "}") level--
+    word_before = last_word
+    last_word = word[i]
   }
   return out
 }
@@ -172,6 +183,10 @@ function place(path, conditional,   n, i, depth, guard, header, line, lines) {
     text_lines[path] = n + 0
   }
   lines = text_lines[path]
+  if (path ~ /\.c$/) {
+    level = 0
+    last_word = word_before = ""
+  }
   put("")
   put("/* ---- " path " ---- */")
   for (i = 1; i <= lines; i++) {
@@ -229,7 +244,7 @@ BEGIN {
 
   print "/* SPDX-License-Identifier: MIT */"
   print "/* uvflow " version " in two files, made from its sources: change those, not this. Compile it with"
-  print " *   cc -std=c11 -D_GNU_SOURCE uvflow.c app.c -luv -pthread"
+  print " *   cc -std=c11 -D_GNU_SOURCE -I. uvflow.c app.c -luv -pthread"
   print " * and with -fvisibility=hidden where only uvf_ names may be seen from outside."
   print " *"
   while ((getline line < (root "/LICENSE")) > 0) print " *" (line == "" ? "" : " ") line

@@ -16,7 +16,9 @@ source_of() { # NAME VALUE
 #define SIZE $2
 #define GET() (get(SIZE))
 typedef struct own_tag {
-  int member;
+  int member, get; /* a member is no name of the file */
+  int (*hook)(int);
+  int second[2];
 } own_t;
 typedef int (*own_fn_t)(int);
 enum colours { RED = SIZE, GREEN };
@@ -29,9 +31,11 @@ static const char *const text = "get tentative first";
 static int (*hook)(int) = get;
 static int get(int x) {
   uvf__member_t outer = {.get = x};
-  struct own_tag o = {outer.get};
+  struct own_tag o = {.get = outer.get};
   own_t *p = &o;
-  return p->member;
+  p->hook = hook;
+  p->second[0] = second[0];
+  return p->hook == get ? p->get : -1;
 }
 int uvf_$1(int x) {
   own_fn_t f = hook;
