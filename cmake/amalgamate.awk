@@ -189,6 +189,7 @@ function place(path, conditional,   n, i, depth, guard, header, line, lines) {
   }
   put("")
   put("/* ---- " path " ---- */")
+  put("")
   for (i = 1; i <= lines; i++) {
     if (i == 1 && text[path, i] ~ /SPDX/) continue
     lex(text[path, i])
@@ -248,7 +249,7 @@ BEGIN {
   print " * and with -fvisibility=hidden where only uvf_ names may be seen from outside."
   print " *"
   while ((getline line < (root "/LICENSE")) > 0) print " *" (line == "" ? "" : " ") line
-  print " */"
+  put(" */")
   if (what == "h") {
     place("include/uvflow.h", 0)
     for (i = 1; i <= headers; i++)
@@ -259,12 +260,14 @@ BEGIN {
   for (i = 1; i <= headers; i++) scan(header_of[i])
   for (i = 1; i <= sources; i++) scan(source_of[i])
   for (name in header_has) if (header_has[name] > 1) fail(name " is defined by two headers")
+  put("")
+  put("#undef UVFLOW_WITHOUT_UV")
+  put("#include \"uvflow.h\"")
   # In a header an inline function that nobody calls is no mistake; clang does not know that this was one.
-  print "#ifdef __clang__"
-  print "#pragma clang diagnostic ignored \"-Wunused-function\""
-  print "#endif"
-  print "#undef UVFLOW_WITHOUT_UV"
-  print "#include \"uvflow.h\""
+  put("")
+  put("#ifdef __clang__")
+  put("#pragma clang diagnostic ignored \"-Wunused-function\"")
+  put("#endif")
   for (name in reachable) placed[name] = 1
   for (i = 1; i <= sources; i++) place(source_of[i], 0)
   exit
