@@ -45,9 +45,7 @@ function lex(line,   end) {
 # uvf_ and UVF are the names of all of the library: each is there once, as the linker knows.
 function define(name) {
   found = 1
-  if (name ~ /^(uvf_|UVF)/ || name == "" || (file, name) in defines) return
-  defines[file, name] = 1
-  if (file ~ /\.h$/) header_has[name]++
+  if (name !~ /^(uvf_|UVF)/) defines[file, name] = 1
 }
 
 # What the parts of a declaration define; the contents of braces are left out, and stand as "{}".
@@ -98,7 +96,8 @@ function declaration_word(text, its_kind) {
   else part[++parts] = text
 }
 
-function scan(path,   line, i, in_macro, in_cplusplus) {
+# Notes which words stand in a file and, of a source, what it defines.
+function scan(path,   line, i, in_macro) {
   file = path
   in_comment = braces = parts = is_function = is_enum = 0
   while ((getline line < (root "/" path)) > 0) {
@@ -108,22 +107,16 @@ function scan(path,   line, i, in_macro, in_cplusplus) {
         mentions[path, word[i]] = 1
         mentioned[word[i]]++
       }
+    if (path ~ /\.h$/) continue
     if (in_macro || line ~ /^[ \t]*#/) {
       in_macro = line ~ /\\$/
-      if (line ~ /^#ifdef __cplusplus/) in_cplusplus = 1
-      else if (line ~ /^#endif/) in_cplusplus = 0
-      else if (match(line, /^[ \t]*#[ \t]*define[ \t]+[A-Za-z_0-9]+/)) {
-        line = substr(line, 1, RLENGTH)
-        sub(/.*[ \t]/, "", line)
-        if (path ~ /\.h$/) define(line)
-        else if (!((path, line) in is_macro)) {
-          is_macro[path, line] = 1
-          macros[path] = macros[path] " " line
-        }
-      }
-      continue
-    }
-    if (!in_cplusplus) for (i = 1; i <= words; i++) if (kind[i] !~ /[c ]/) declaration_word(word[i], kind[i])
+      if (!match(line, /^[ \t]*#[ \t]*define[ \t]+[A-Za-z_0-9]+/)) continue
+      line = substr(line, 1, RLENGTH)
+      sub(/.*[ \t]/, "", line)
+      if ((path, line) in is_macro) continue
+      is_macro[path, line] = 1
+      macros[path] = macros[path] " " line
+    } else for (i = 1; i <= words; i++) if (kind[i] !~ /[c ]/) declaration_word(word[i], kind[i])
   }
   if (braces) fail(path ": its braces do not match, #if branches taken together")
   close(root "/" path)
@@ -174,7 +167,6 @@ function put(line) {
 
 # place(FILE, CONDITIONAL): prints it with what it includes.
 function place(path, conditional,   n, i, depth, guard, header, line, lines) {
-  if (path in placing) fail(path " includes itself, or what includes it")
   placing[path] = 1
   if (!conditional) placed[path] = 1
   if (!(path in text_lines)) {
@@ -259,7 +251,6 @@ BEGIN {
 
   for (i = 1; i <= headers; i++) scan(header_of[i])
   for (i = 1; i <= sources; i++) scan(source_of[i])
-  for (name in header_has) if (header_has[name] > 1) fail(name " is defined by two headers")
   put("")
   put("#undef UVFLOW_WITHOUT_UV")
   put("#include \"uvflow.h\"")

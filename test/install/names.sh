@@ -124,6 +124,3 @@ refused 'src/a/two.c: what is the name in this declaration?'
 fresh
 echo 'static inline int f(int x) {' >>"$tree/src/a/two.c"
 refused 'src/a/two.c: its braces do not match'
-fresh
-sed 's/MEMBER_H/OTHER_H/' "$tree/src/a/member.h" >"$tree/src/a/other.h"
-refused 'one_more is defined by two headers'
