@@ -133,6 +133,7 @@ function(uvflow_model_mutant name mutant changed)
   set(dir ${PROJECT_SOURCE_DIR}/test/model)
   set(target ${name}_mutant_${mutant})
   set(out ${CMAKE_CURRENT_BINARY_DIR}/mutants/${name}_${mutant}.cpp)
+  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/mutants)
   add_custom_command(OUTPUT ${out}
     COMMAND ${UVFLOW_SH} ${dir}/mutate.sh ${PROJECT_SOURCE_DIR}/src ${name} ${mutant} > ${out}.tmp
     COMMAND ${CMAKE_COMMAND} -E copy_if_different ${out}.tmp ${out}

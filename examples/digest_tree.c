@@ -10,12 +10,14 @@
  *   no memory  whoever it happens to closes its channel with UV_ENOMEM as the cause, which arrives instead of UV_EOF
  * This file has the threads, channels and the loop; the folder digest_tree/ has what any program of the kind needs. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uvflow.h>
 
 #include "digest_tree/batch.h"
@@ -272,9 +274,21 @@ static int create_channels(app_t *a) {
   return r;
 }
 
+/* Started without 0, 1 or 2, a file or the loop itself would get that number, and our output. Writing to this one fails instead. */
+static int occupy_standard_files(void) {
+  int fd;
+  do
+    fd = open("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd < 0) return uv_translate_sys_error(errno);
+  (void)close(fd);
+  return 0;
+}
+
 /* A failure here ends the process at once: no thread runs yet. */
 static int set_up(app_t *a) {
-  int r = uv_loop_init(&a->uv);
+  int r = occupy_standard_files();
+  if (r == 0) r = uv_loop_init(&a->uv);
   if (r == 0) r = uvf_loop_attach(&a->uv, NULL, &a->loop);
   if (r == 0) r = create_channels(a);
   if (r == 0) r = uv_signal_init(&a->uv, &a->interrupt);

@@ -117,7 +117,7 @@ typedef struct uvf_loop_s uvf_loop_t;
  */
 typedef struct uvf_req_s {
   void *data;            /**< yours; the library never touches it */
-  uvf__word_t uvf__[20]; /**< private */
+  uvf__word_t uvf__[22]; /**< private */
 } uvf_req_t;
 
 /**

@@ -42,8 +42,9 @@ UVF_EXTERN uvf_tx_t *uvf_tx_retain(uvf_tx_t *tx);
 UVF_EXTERN void uvf_tx_release(uvf_tx_t *tx);
 
 /**
- * Makes another owner of the receiving end. Owners share the receiving: each item goes to one of them. Returns rx,
- * NULL for NULL.
+ * Makes another owner of the receiving end. Owners share the receiving: each item goes to one of them. A receiver on a
+ * loop that was told of an item takes it when its loop runs: while that loop stands still (a long callback, or uv_run
+ * has returned), the item waits for it, though others may be free. Returns rx, NULL for NULL.
  *
  * Thread: any
  */

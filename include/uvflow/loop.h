@@ -118,7 +118,7 @@ typedef struct uvf_post_s uvf_post_t;
 
 /**
  * What a post runs, once per uvf_post that returned 0. status: 0, or UV_ECANCELED if the loop was detached first. The
- * post is yours again: it may be freed or posted again, which comes in a later turn.
+ * post is yours again: it may be freed or posted again.
  *
  * Thread: loop
  */
@@ -139,7 +139,8 @@ struct uvf_post_s {
  * Calls cb on the loop's thread, in a later turn or later in this one. It allocates nothing. A pending post keeps no
  * loop alive (a loop with nothing else to do ends, and the callback comes when it is run again or detached), but hold
  * a reference on `loop` for the call. UV_EBUSY makes one post a doorbell: the callback that is still to come sees
- * what you wrote before this call. To hand over data use a channel.
+ * what you wrote before this call. (But if the loop is being detached at that moment, the call that made the post
+ * pending may end in UV_ECANCELED, and then no callback comes.) To hand over data use a channel.
  * Returns 0, UV_EINVAL (NULL), UV_EBUSY (still pending), UV_ECANCELED (the loop was detached; no callback) or
  * UV_ENOTSUP (a parent's loop, after fork).
  *

@@ -31,7 +31,8 @@ UVF_EXTERN int uvf_try_send(uvf_tx_t *tx, const void *item);
  * Takes an item if one is there.
  * Returns 0, UV_EAGAIN (nothing to take now), UV_EOF or the cause (closed and nothing left; for ever), UV_EINVAL
  * (NULL) or UV_ENOTSUP (a parent's channel, after fork). On a thread that runs a loop UV_EAGAIN may also mean that
- * the next item is just being written by its sender: it is no proof that the channel is empty.
+ * the next item is just being written by its sender: it is no proof that the channel is empty. A plain thread gives way
+ * until that item is written; it never waits for one to be sent.
  *
  * Thread: any
  */
@@ -92,7 +93,8 @@ UVF_EXTERN int uvf_recv_sync(uvf_rx_t *rx, void *item, uint64_t timeout_ms);
 UVF_EXTERN int uvf_send(uvf_loop_t *l, uvf_req_t *req, uvf_tx_t *tx, const void *item, uint64_t timeout_ms, uvf_cb cb);
 
 /**
- * Takes an item and calls back when it is in `item`, which is borrowed until then. The request retains rx: until its
+ * Takes an item and calls back when it is in `item`, which is borrowed until then. Receives that wait are told of items
+ * in the order of their start, but a receive or try that begins just then may be quicker. The request retains rx: until its
  * callback it is a receiver, even if all others have released. timeout_ms: ms by the loop's clock, UVF_NOWAIT or
  * UVF_FOREVER.
  * Status: 0 (the item is yours), UV_EOF or the cause (closed and nothing left), UV_ETIMEDOUT or UV_ECANCELED

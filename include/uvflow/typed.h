@@ -21,13 +21,12 @@
 #include <uvflow/ends.h>
 #include <uvflow/send_recv.h>
 
-/* Private: not every program uses every function. */
 #if defined(__cplusplus)
-#define UVF__INLINE inline
+#define UVF__INLINE inline /**< private: not every program uses every function */
 #elif defined(__GNUC__)
-#define UVF__INLINE static inline __attribute__((unused))
+#define UVF__INLINE static inline __attribute__((unused)) /**< private: not every program uses every function */
 #else
-#define UVF__INLINE static inline
+#define UVF__INLINE static inline /**< private: not every program uses every function */
 #endif
 
 /**

@@ -3,6 +3,8 @@
  *
  * Protocol. `used` is set by the first allocation and only tells uvf_replace_allocator that it came too late; the hooks are
  * plain, since replacing them is allowed only before any other call (so there is nobody to race with).
+ * All memory is zeroed, and none is resized, so of the four only calloc and free are called; the others belong to the interface
+ * that libuv's users know.
  * A1: `used`, a flag for a diagnosis: relaxed, nothing is published through it. */
 #include "base/alloc.h"
 
@@ -15,8 +17,6 @@
 
 #include "base/atomic.h"
 
-static void *(*hook_malloc)(size_t) = malloc;
-static void *(*hook_realloc)(void *, size_t) = realloc;
 static void *(*hook_calloc)(size_t, size_t) = calloc;
 static void (*hook_free)(void *) = free;
 static a_u32 used;
@@ -25,8 +25,6 @@ int uvf_replace_allocator(void *(*m)(size_t), void *(*r)(void *, size_t), void *
                           void (*f)(void *)) {
   if (m == NULL || r == NULL || c == NULL || f == NULL) return UV_EINVAL;
   if (a_load(&used, relaxed) != 0) return UV_EBUSY; /* A1 */
-  hook_malloc = m;
-  hook_realloc = r;
   hook_calloc = c;
   hook_free = f;
   return 0;

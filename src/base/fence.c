@@ -2,11 +2,11 @@
 /* The fences of fence.h.
  *
  * Protocol. F1: both fences are seq_cst where the process-wide barrier is missing: the fence-fence rule of C11.
- * F2: `uvf__fence_asymmetric` is decided once, under the lock of `setup`; whoever uses the fences was handed its object by a
+ * F2: `uvf__fence_asymmetric` is decided once, under a lock; whoever uses the fences was handed its object by a
  * thread that had gone through uvf__fence_setup, so the plain flag is visible to it. */
 #include "base/fence.h"
 
-#include "base/thread.h"
+#include "base/fork.h"
 
 bool uvf__fence_asymmetric;
 
@@ -62,14 +62,13 @@ static bool barrier(void) {
 #define BARRIER_WANTED 1
 #endif
 
-static uvf__mutex_t setup = UVF__MUTEX_STATIC;
-static bool setup_done; /* under setup */
+static bool setup_done; /* under uvf__fork_lock */
 
 void uvf__fence_setup(void) {
-  uvf__lock(&setup);
+  uvf__fork_lock();
   if (!setup_done) uvf__fence_asymmetric = BARRIER_WANTED && setup_barrier(); /* F2 */
   setup_done = true;
-  uvf__unlock(&setup);
+  uvf__fork_unlock();
 }
 
 /* A registered barrier cannot fail later; should a kernel refuse it all the same, the fence is at least what it can be. */

@@ -2,11 +2,17 @@
 /* The pairing heap of heap.h. */
 #include "base/heap.h"
 
-/* Joins two heaps; either may be NULL. Of equal keys the first stays on top, so equal deadlines keep their order at the root. */
+#include <stdbool.h>
+
+static bool before(const uvf__heap_node_t *a, const uvf__heap_node_t *b) {
+  return a->key != b->key ? a->key < b->key : a->order < b->order;
+}
+
+/* Joins two heaps; either may be NULL. */
 static uvf__heap_node_t *meld(uvf__heap_node_t *a, uvf__heap_node_t *b) {
   if (a == NULL) return b;
   if (b == NULL) return a;
-  if (b->key < a->key) {
+  if (before(b, a)) {
     uvf__heap_node_t *swap = a;
     a = b;
     b = swap;
@@ -44,6 +50,7 @@ static uvf__heap_node_t *merge_siblings(uvf__heap_node_t *first) {
 void uvf__heap_insert(uvf__heap_t *heap, uvf__heap_node_t *node, uint64_t key) {
   node->child = node->next = node->prev = NULL;
   node->key = key;
+  node->order = heap->inserted++;
   heap->root = meld(heap->root, node);
 }
 

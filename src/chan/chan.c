@@ -2,7 +2,7 @@
 /* Creating channels, their ends, and freeing.
  *
  * Protocol. tx.refs and rx.refs count the owners of each end; a pending operation is one of them. `mem` counts what keeps the
- * memory: one unit for each side, for each batch under delivery and for each weak reference. The last tx closes and then gives up the sides' unit, the
+ * memory: one unit for each side, for each batch under delivery and for each weak reference. The last tx closes and then gives up its side's unit, the
  * last rx aborts and then gives up its own; the last unit drops what is left and frees. Nobody else frees. Both ends may go at
  * once: each still holds its unit while it closes or aborts.
  * Pairs. C-1: a new reference comes from an old one: relaxed. C-2: the last one acquires what the others released (acq_rel).
@@ -66,6 +66,7 @@ static void counters_init(uvf__chan_t *c) {
   a_init(&c->returned, 0);    /* C-3 */
   a_init(&c->high_water, 0);  /* C-3 */
   a_init(&c->turned_away, 0); /* C-3 */
+  a_init(&c->receiving, 0);   /* C-3 */
 }
 
 static void chan_destroy(uvf__chan_t *c) {

@@ -94,6 +94,7 @@ struct uvf__chan_s {
   struct uvf_weak_s weak;
   a_u64 dropped, returned, high_water; /* stats.c */
   a_u64 turned_away;                   /* dropped without having been in the queue */
+  a_u32 receiving;                     /* UVFLOW_CHECKS and UVF_SPSC: a receive is under way */
   int rendezvous_closed;               /* rendezvous.c, under the lock */
   uint64_t rendezvous_count;           /* likewise */
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Names, and the picture of what is going on: for people. A channel with a name is on a list, under the lock that is held across
- * forks; one without costs nothing here. Lock order: that lock or the registry's of loops, then a channel's. */
+/* Names, and the picture of what is going on: for people.
+ *
+ * Protocol. A channel with a name is on a list, under the lock that is held across forks; one without costs nothing here. Lock
+ * order: that lock or the registry's of loops, then a channel's.
+ * L-3: a loop's state, as in loop.c: a hint. */
 #include <uvflow/dump.h>
 
 #include <inttypes.h>

@@ -12,9 +12,12 @@
  * has to be taken back from a waiter, and a newcomer that finds TX clear comes after everything that was served.
  * Permits: the queue counts them as used room, and as items still to come, so that the end is behind the last of them. Whoever
  * gives one up frees room and may have brought the end: it serves and passes on as a receiver does.
- * How the waiting is done: queued_wait.c. Marks and looks: waits.h. Models: test/model/channel_model.cpp, abort_model.cpp; the chain rule in detach_model.cpp. */
+ * How the waiting is done: queued_wait.c. Marks and looks: waits.h.
+ * K1: a flag for a diagnosis: relaxed, since it must not order what it watches.
+ * Models: test/model/channel_model.cpp, abort_model.cpp; the chain rule in detach_model.cpp. */
 #include "chan/queued.h"
 
+#include "base/check.h"
 #include "wait/threads.h"
 
 #ifndef BUSY_PAUSES
@@ -55,8 +58,7 @@ static bool serve_some(uvf__chan_t *c, uvf__bells_t *bells, int *served) {
       (*served)++;
     }
     if (w->status != 0) uvf__chan_count_returned(c);
-    uvf__waits_unlink(ws, &ws->tx, w);
-    uvf__waits_announce(w, bells);
+    uvf__waits_announce(ws, &ws->tx, w, bells);
   }
   return false;
 }
@@ -131,17 +133,33 @@ static void room_freed(uvf__chan_t *c) {
   pass_on(c, marks);
 }
 
-/* Waits a moment for a sender that has claimed the next item and not yet written it. A plain thread waits until it has, so that
- * what was sent is never "empty"; a loop waits for nobody: UV_EAGAIN means "would wait" to it. */
-static bool busy_again(int *tries) {
+/* Waits a moment for a sender that has claimed the next item and not yet written it. A loop waits for nobody, nor does who can
+ * sleep: that sender will look at the marks. A try on a plain thread, which can do neither, waits until it is written, so that what
+ * was sent is never "empty"; for the others UV_EAGAIN means "would wait". */
+static bool busy_again(int *tries, bool patient) {
   (*tries)++;
   if (*tries <= BUSY_PAUSES) {
     uvf__relax();
     return true;
   }
-  if (uvf__threads_runs_loop()) return false;
+  if (!patient || uvf__threads_runs_loop()) return false;
   uvf__thread_yield();
   return true;
+}
+
+/* The promise of UVF_SPSC, as far as it can be seen: spsc_ring sees two senders by itself. */
+static void receiver_enter(uvf__chan_t *c) {
+  (void)c;
+#if UVFLOW_CHECKS
+  uvf__check(!c->spsc || a_swap(&c->receiving, 1, relaxed) == 0); /* K1 */
+#endif
+}
+
+static void receiver_leave(uvf__chan_t *c) {
+  (void)c;
+#if UVFLOW_CHECKS
+  a_store(&c->receiving, 0, relaxed); /* K1 */
+#endif
 }
 
 /* What the queue said, as the channel says it. */
@@ -149,15 +167,21 @@ static int outcome(uvf__chan_t *c, int r) {
   return r == UV_EOF ? uvf__chan_end(c) : r == UVF__BUSY ? UV_EAGAIN : r;
 }
 
-int uvf__queued_recv(uvf__chan_t *c, void *items, int n) {
+int uvf__queued_take(uvf__chan_t *c, void *items, int n, bool patient) {
   int r, tries = 0;
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
   if ((uvf__waits_peek(&c->waits) & UVF__MARK_ABORT) != 0) return uvf__chan_end(c);
   do {
+    receiver_enter(c);
     r = uvf__queue_of(c)->ops->recv(uvf__queue_of(c), items, n);
-  } while (r == UVF__BUSY && busy_again(&tries));
+    receiver_leave(c);
+  } while (r == UVF__BUSY && busy_again(&tries, patient));
   if (r > 0 || r == UV_EOF) room_freed(c);
   return outcome(c, r);
+}
+
+static int queued_recv(uvf__chan_t *c, void *items, int n) {
+  return uvf__queued_take(c, items, n, true);
 }
 
 int uvf__queued_look(uvf__chan_t *c) {
@@ -201,11 +225,13 @@ static int queued_claim(uvf__chan_t *c, uvf__waiter_t *w, uvf__run_t *run, int n
   if ((uvf__waits_peek(&c->waits) & UVF__MARK_ABORT) != 0) return uvf__chan_end(c);
   const uvf__queue_ops_t *ops = uvf__queue_of(c)->ops;
   if (ops->lends) {
+    receiver_enter(c);
     int r = ops->claim(uvf__queue_of(c), run, n);
+    receiver_leave(c);
     if (r > 0 || r == UV_EOF) uvf__queued_pass_on(c);
     return outcome(c, r);
   }
-  int r = uvf__queued_recv(c, w->item, n);
+  int r = uvf__queued_take(c, w->item, n, false);
   if (r > 0) *run = (uvf__run_t){w->item, NULL, 0, r};
   return r;
 }
@@ -227,7 +253,7 @@ static void queued_counts(uvf__chan_t *c, uvf__counts_t *out) {
 }
 
 const uvf__chan_kind_t uvf__queued = {
-    uvf__queued_send,       uvf__queued_recv,
+    uvf__queued_send,       queued_recv,
     uvf__queued_look,       queued_claim,
     queued_give_back,       uvf__queued_reserve,
     queued_unreserve,       queued_send_held,

@@ -11,7 +11,8 @@ static inline uvf__queue_t *uvf__queue_of(uvf__chan_t *c) {
 
 /* The operations of uvf__queued. */
 int uvf__queued_send(uvf__chan_t *c, const void *items, int n);
-int uvf__queued_recv(uvf__chan_t *c, void *items, int n);
+int uvf__queued_take(uvf__chan_t *c, void *items, int n,
+                     bool patient); /* recv; patient: rather wait than say UV_EAGAIN */
 int uvf__queued_look(uvf__chan_t *c);
 int uvf__queued_reserve(uvf__chan_t *c);
 

@@ -56,15 +56,21 @@ static void reserve_withdraw(uvf__waiter_t *w) {
 /* ---- receivers, and who waits for something to receive: told to try ---- */
 
 static int recv_attempt(uvf__waiter_t *w) {
-  int r = uvf__queued_recv(rx_chan(w), w->item, 1);
+  int r = uvf__queued_take(rx_chan(w), w->item, 1, false);
   return r > 0 ? 0 : r;
+}
+
+/* Under the lock. Aborting sets the mark under it, and then wakes who is linked; after that nobody may sleep, whatever is still
+ * claimed, written or held by permits. */
+static bool aborted(uvf__chan_t *c) {
+  return (uvf__waits_peek(&c->waits) & UVF__MARK_ABORT) != 0;
 }
 
 static bool recv_enlist(uvf__waiter_t *w, bool front) {
   uvf__chan_t *c = rx_chan(w);
   uvf__lock(&c->waits.lock);
   uvf__waits_link(&c->waits, &c->waits.rx, w, front);
-  bool stay = !uvf__queue_readable(uvf__queue_of(c));
+  bool stay = !aborted(c) && !uvf__queue_readable(uvf__queue_of(c));
   if (!stay) uvf__waits_unlink(&c->waits, &c->waits.rx, w);
   uvf__unlock(&c->waits.lock);
   return stay;

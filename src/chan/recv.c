@@ -23,8 +23,7 @@ int uvf_recv_sync(uvf_rx_t *rx, void *item, uint64_t timeout_ms) {
   if (rx == NULL || !uvf__chan_item_ok(uvf__chan_of_rx(rx), item)) return UV_EINVAL;
   if (uvf__threads_runs_loop()) return UVF_EDEADLK;
   uvf__chan_t *c = uvf__chan_of_rx(rx);
-  int r = c->kind->recv(c, item, 1);
-  if (r > 0) return 0;
+  int r = uvf__wait_try(c->kind->recv_wait, rx, item);
   if (r != UV_EAGAIN) return r;
   return uvf__wait_blocking(c->kind->recv_wait, rx, item, timeout_ms);
 }

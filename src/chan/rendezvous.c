@@ -25,13 +25,12 @@ static uvf__waiter_t *first_partner(uvf__waitlist_t *list) {
   return w;
 }
 
-/* Under the lock: the first partner that is still there, decided, unlinked; announce it after moving the item. */
+/* Under the lock: the first partner that is still there, decided; announce it after moving the item. */
 static uvf__waiter_t *partner(uvf__chan_t *c, uvf__waitlist_t *list) {
   uvf__waiter_t *w;
   while ((w = first_partner(list)) != NULL) {
-    bool won = uvf__waits_decide(&c->waits, w, 0);
-    uvf__waits_unlink(&c->waits, list, w);
-    if (won) return w;
+    if (uvf__waits_decide(&c->waits, w, 0)) return w;
+    uvf__waits_unlink(&c->waits, list, w); /* it has left */
   }
   return NULL;
 }
@@ -46,7 +45,7 @@ static int meet_receiver(uvf__chan_t *c, const void *item) {
     uvf__waiter_t *w = partner(c, &c->waits.rx);
     if (w != NULL) {
       item_move(c, w->item, item);
-      uvf__waits_announce(w, &bells);
+      uvf__waits_announce(&c->waits, &c->waits.rx, w, &bells);
       r = 0;
     }
   }
@@ -65,7 +64,7 @@ static int meet_sender(uvf__chan_t *c, void *item) {
     uvf__waiter_t *w = partner(c, &c->waits.tx);
     if (w != NULL) {
       item_move(c, item, w->item);
-      uvf__waits_announce(w, &bells);
+      uvf__waits_announce(&c->waits, &c->waits.tx, w, &bells);
       r = 0;
     }
   }

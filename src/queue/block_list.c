@@ -362,14 +362,16 @@ static int list_closed(uvf__queue_t *base) {
 
 static void list_counts(uvf__queue_t *base, uvf__counts_t *out) {
   uvf__block_list_t *q = list_of(base);
-  uint64_t t = a_load(&q->tail, seq_cst), now; /* B1 */
+  uint64_t t = a_load(&q->tail, seq_cst), h, now; /* B1 */
   for (;;) {
-    out->taken = idx_sub(a_load(&q->head, seq_cst), q->origin); /* B6 */
-    now = a_load(&q->tail, seq_cst);                            /* B1 */
+    h = a_load(&q->head, seq_cst);   /* B6 */
+    now = a_load(&q->tail, seq_cst); /* B1 */
     if (word_idx(now) == word_idx(t)) break;
     t = now;
   }
-  out->sent = idx_sub(word_idx(t), q->origin);
+  out->taken = idx_sub(h, q->origin);
+  out->sent =
+      out->taken + idx_sub(word_idx(t), h); /* so their difference is right also where one of them has wrapped */
 }
 
 static void blocks_free(uvf__block_t *b) {

@@ -245,8 +245,9 @@ static void ring_counts(uvf__queue_t *base, uvf__counts_t *out) {
     if (word_idx(now) == word_idx(t)) break;
     t = now;
   }
-  out->sent = idx_sub(word_idx(t), q->origin);
   out->taken = idx_sub(h, q->origin);
+  out->sent =
+      out->taken + idx_sub(word_idx(t), h); /* so their difference is right also where one of them has wrapped */
 }
 
 static void ring_destroy(uvf__queue_t *base) {

@@ -9,7 +9,8 @@
  *   Q-look  look, reserve and send look at that word with sequentially consistent loads.
  * That word is a slot's stamp or state, or head, or tail; whether the queue is closed need not be seen by these looks, since
  * closing and enlisting share the channel's lock.
- * The caller of a look has marked with a sequentially consistent read-modify-write followed by uvf__heavy_fence. */
+ * The caller of a look has marked with a sequentially consistent read-modify-write followed by a fence: uvf__heavy_fence where
+ * the queue uses light ones (spsc_ring), else a sequentially consistent one. */
 #ifndef UVF_QUEUE_QUEUE_H
 #define UVF_QUEUE_QUEUE_H
 

@@ -15,7 +15,6 @@
 #define SPINS 32
 #endif
 
-/* A deadline for plain threads: looked up in the clock when it is first needed. */
 static int blocked_init(uvf__blocked_t *b, const uvf__wait_type_t *type, void *object, void *item) {
   static const uvf__op_type_t thread_type = {"thread", NULL, NULL, NULL};
   a_init(&b->op.node.word, UVF__PRIV); /* O-3 */

@@ -111,6 +111,13 @@ static inline void uvf__waiter_init(uvf__waiter_t *w, uvf__op_t *op, const uvf__
   w->status = UV_EAGAIN;
 }
 
+/* Tries without waiting. */
+static inline int uvf__wait_try(const uvf__wait_type_t *type, void *object, void *item) {
+  uvf__waiter_t w;
+  uvf__waiter_init(&w, NULL, type, object, item);
+  return type->attempt(&w);
+}
+
 static inline uint32_t uvf__op_word(uvf__op_t *op) {
   return a_load(&op->node.word, relaxed); /* O-3 */
 }

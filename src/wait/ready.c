@@ -4,7 +4,9 @@
  * Protocol. `head` is IDLE (empty, nobody has rung), BUSY (empty, the loop is awake or a ring is outstanding), a node, or
  * CLOSED. `rung`, the loop's own, is true while no ring is outstanding and the loop has not gone idle.
  *   pusher   puts a node in front by CAS; if it found IDLE it rings, once, after unlocking
- *   loop     takes the nodes (node -> BUSY); goes BUSY -> IDLE or -> CLOSED only while rung
+ *   loop     takes the nodes (node -> BUSY); goes BUSY -> IDLE or -> CLOSED only while rung. What it has to say itself it puts
+ *            behind nodes that it has not taken yet, so that callbacks come in the order of their outcomes; where there are
+ *            some, somebody has rung, or a turn is on
  *
  * Invariants. Y1: IDLE means that the list is empty and no ring is outstanding; only a push turns IDLE into a node, and only
  * that push rings. Y2: !rung and head != IDLE means that exactly one ring is outstanding. Y3: only the loop leaves {node,
@@ -89,4 +91,17 @@ bool uvf__ready_rest(uvf_loop_t *loop) {
 void uvf__ready_close(uvf_loop_t *loop) {
   uvf__check(loop->rung);
   append_stack(loop, a_swap(&loop->head, CLOSED, acq_rel)); /* Y-4 */
+}
+
+bool uvf__ready_closed(uvf_loop_t *loop) {
+  return a_load(&loop->head, acquire) == CLOSED; /* Y-4 */
+}
+
+bool uvf__ready_push_behind(uvf_loop_t *loop, uvf__node_t *node) {
+  uvf__node_t *h = a_load(&loop->head, relaxed); /* Y-3 */
+  do {
+    if (is_token(h)) return false;
+    node->link.next = &h->link;
+  } while (!a_cas(&loop->head, &h, node, acq_rel, relaxed)); /* Y-1 */
+  return true;
 }

@@ -25,4 +25,10 @@ bool uvf__ready_rest(uvf_loop_t *loop);
 /* No push succeeds any more; what was pushed goes to loop->now. Only while loop->rung. */
 void uvf__ready_close(uvf_loop_t *loop);
 
+/* Any thread: was it closed? */
+bool uvf__ready_closed(uvf_loop_t *loop);
+
+/* Loop's thread: puts the node behind what is pushed and not collected yet. False: there is nothing. */
+bool uvf__ready_push_behind(uvf_loop_t *loop, uvf__node_t *node);
+
 #endif

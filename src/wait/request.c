@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "wait/deadline.h"
+#include "wait/ready.h"
 
 static uvf__request_t *request_of(uvf__op_t *op) {
   return uvf__container(op, uvf__request_t, op);
@@ -15,7 +16,7 @@ static void complete(uvf__request_t *r, int status) {
   r->op.node.flags |= UVF__OP_DONE;
   r->waiter.status = status;
   uvf__deadline_stop(r);
-  uvf__loop_run_now(r->op.loop, &r->op);
+  if (!uvf__ready_push_behind(r->op.loop, &r->op.node)) uvf__loop_run_now(r->op.loop, &r->op);
 }
 
 /* Unregisters and calls back: from the callback on the memory is the user's. */
@@ -129,5 +130,7 @@ bool uvf_req_active(const uvf_req_t *req) {
 }
 
 void uvf_req_unref(uvf_req_t *req) {
-  if (uvf_req_active(req)) uvf__loop_op_flag(&((uvf__request_t *)(void *)req)->op, UVF__OP_UNREF, true);
+  if (!uvf_req_active(req)) return;
+  uvf__op_t *op = &((uvf__request_t *)(void *)req)->op;
+  if (uvf__loop_check(op->loop) == 0) uvf__loop_op_flag(op, UVF__OP_UNREF, true);
 }

@@ -38,10 +38,14 @@ void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, 
     a_fence(seq_cst); /* M4 */
 }
 
+static void unmark_if_empty(uvf__waits_t *ws, uvf__waitlist_t *list) {
+  if (uvf__list_empty(&list->list)) a_and(&ws->marks, ~list->mark, seq_cst); /* M1 */
+}
+
 void uvf__waits_unlink(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w) {
   if (!uvf__linked(&w->link)) return;
   uvf__unlink(&w->link);
-  if (uvf__list_empty(&list->list)) a_and(&ws->marks, ~list->mark, seq_cst); /* M1 */
+  unmark_if_empty(ws, list);
 }
 
 uvf__waiter_t *uvf__waits_first(uvf__waitlist_t *list) {
@@ -62,22 +66,24 @@ bool uvf__waits_decide(uvf__waits_t *ws, uvf__waiter_t *w, int status) {
   return true;
 }
 
-void uvf__waits_announce(uvf__waiter_t *w, uvf__bells_t *bells) {
+void uvf__waits_announce(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, uvf__bells_t *bells) {
   uvf__op_t *op = w->op;
+  uvf__unlink(&w->link);
   if (op->loop != NULL)
     (void)uvf__ready_push(op->loop, &op->node, bells); /* a loop with ops is not closed */
   else
     uvf__bells_add_blocked(bells, uvf__container(op, uvf__blocked_t, op));
+  unmark_if_empty(ws, list);
 }
 
 bool uvf__waits_fire(uvf__waits_t *ws, uvf__waitlist_t *list, int status, uvf__bells_t *bells) {
   uvf__waiter_t *w;
   while ((w = uvf__waits_first(list)) != NULL) {
-    bool won = uvf__waits_decide(ws, w, status);
-    uvf__waits_unlink(ws, list, w);
-    if (!won) continue;
-    uvf__waits_announce(w, bells);
-    return true;
+    if (uvf__waits_decide(ws, w, status)) {
+      uvf__waits_announce(ws, list, w, bells);
+      return true;
+    }
+    uvf__waits_unlink(ws, list, w); /* it has left */
   }
   return false;
 }

@@ -59,8 +59,9 @@ uvf__waiter_t *uvf__waits_next(uvf__waitlist_t *list, uvf__waiter_t *w);
  * False: its owner has left; unlink it and take the next one. */
 bool uvf__waits_decide(uvf__waits_t *ws, uvf__waiter_t *w, int status);
 
-/* Hands a decided, unlinked op to its owner. */
-void uvf__waits_announce(uvf__waiter_t *w, uvf__bells_t *bells);
+/* Takes a decided waiter off its list and hands its op to its owner. The mark goes last, so that whoever misses it comes after
+ * the push: callbacks of a loop come in the order in which things were decided. */
+void uvf__waits_announce(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, uvf__bells_t *bells);
 
 /* Fires the first waiter that is still there. False: none was. */
 bool uvf__waits_fire(uvf__waits_t *ws, uvf__waitlist_t *list, int status, uvf__bells_t *bells);

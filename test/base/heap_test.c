@@ -52,6 +52,8 @@ static void check_root(const both_t *b) {
   assert_non_null(b->heap.root);
   assert_true(b->in[root_of(b)]);
   assert_true(b->heap.root->key == smallest(b));
+  for (int i = 0; i < NODES; i++) /* of equal ones the first */
+    assert_false(b->in[i] && b->nodes[i].key == b->heap.root->key && b->nodes[i].order < b->heap.root->order);
 }
 
 /* Counts the nodes of the tree, and checks that each knows its parent or left sibling and is not before its parent. */

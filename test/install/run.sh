@@ -35,7 +35,7 @@ install() { quietly "$cmake" --install "$build" --prefix "$tmp/prefix"; }
 
 with_pkg_config() { # OPTION...: of pkg-config
   # The prefix of the installation is said at configure time; this one is another. Unquoted: words.
-  flags=$(pkg-config --define-variable=prefix="$tmp/prefix" --cflags --libs "$@" uvflow)
+  flags=$(pkg-config --cflags --libs "$@" uvflow)
   # shellcheck disable=SC2086
   quietly "$cc" -o "$tmp/c" "$here/main.c" $flags
   run "$tmp/c"

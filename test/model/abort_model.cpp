@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Aborting against senders: one that may have claimed a slot and not written it yet, one that waits for room; and a receiver.
+/* Aborting against senders: one that may have claimed a slot and not written it yet, one that waits for room; and receivers: one
+ * that tries, and two that sleep, of whom each has to hear of the end.
  * Each item ends in exactly one of: received, dropped, still its sender's. Nothing is left behind in the channel while the
  * ends are still there.
  * sources: chan/queued.c chan/queued_wait.c chan/overflow.c chan/chan.c chan/close.c chan/send.c chan/recv.c chan/stats.c
- * sources: chan/rendezvous.c chan/dump.c
+ * sources: chan/rendezvous.c chan/dump.c chan/permit.c
  * sources: queue/mpmc_ring.c queue/block_list.c queue/spsc_ring.c queue/locked_ring.c base/fence.c base/heap.c
  * sources: wait/blocked.c wait/waits.c wait/op.c wait/bells.c wait/ready.c wait/loop.c wait/request.c wait/deadline.c
  * sources: wait/detach.c wait/post.c wait/drain.c
@@ -16,10 +17,12 @@
 
 static size_t capacity;
 static unsigned flags;
+static bool permit_out;
 
 typedef struct {
   uvf_tx_t *tx;
   uvf_rx_t *rx;
+  uvf_permit_t permit;
   int fate[4]; /* by number: 1 received, 2 dropped, 3 returned */
 } state_t;
 
@@ -90,6 +93,58 @@ struct model : rl::test_suite<model, 3> {
   }
 };
 
+/* A receiver that hears nothing is a deadlock. Also while a permit is out, for which no receiver of an aborted channel waits. */
+struct sleepers : rl::test_suite<sleepers, 4> {
+  void before() {
+    model_begin();
+    s = model_new<state_t>();
+    uvf_chan_options_t o;
+    memset(&o, 0, sizeof o);
+    o.item_size = sizeof(model_item_t);
+    o.capacity = capacity;
+    o.drop = on_drop;
+    RL_ASSERT(uvf_chan_create(&o, &s->tx, &s->rx) == 0);
+    if (permit_out) RL_ASSERT(uvf_try_reserve(s->tx, &s->permit) == 0);
+  }
+
+  void thread(unsigned index) {
+    model_item_t item;
+    memset((void *)&item, 0, sizeof item);
+    if (index == 0 && permit_out) {
+      settle_fate(1, 3);
+    } else if (index == 0) {
+      item_set(&item, 1);
+      int r = uvf_try_send(s->tx, &item);
+      RL_ASSERT(r == 0 || r == UV_EPIPE);
+      if (r != 0) settle_fate(1, 3);
+    } else if (index == 1) {
+      RL_ASSERT(uvf_rx_abort(s->rx, 0) == 0);
+    } else {
+      int r;
+      while ((r = uvf_recv_sync(s->rx, &item, UVF_FOREVER)) == 0)
+        settle_fate(item_get(&item), 1);
+      RL_ASSERT(r == UV_EOF);
+    }
+    model_forget(&item, sizeof item);
+  }
+
+  void after() {
+    RL_ASSERT(s->fate[1] != 0);
+    uvf_permit_release(&s->permit);
+    uvf_tx_release(s->tx);
+    uvf_rx_release(s->rx);
+    uvf__free(s);
+    model_end();
+  }
+};
+
+static bool run_sleepers(const char *name, bool permit, unsigned random) {
+  capacity = 1;
+  permit_out = permit;
+  flags = 0;
+  return model_run<sleepers>(name, random, 1);
+}
+
 static bool run(const char *name, size_t cap, unsigned how, unsigned random) {
   capacity = cap;
   flags = how;
@@ -98,6 +153,7 @@ static bool run(const char *name, size_t cap, unsigned how, unsigned random) {
 
 int main(void) {
   bool ok = run("capacity 1", 1, 0, 40000) && run("capacity 2", 2, 0, 30000) &&
-            run("unbounded", UVF_UNBOUNDED, 0, 30000) && run("spsc", 1, UVF_SPSC, 40000);
+            run("unbounded", UVF_UNBOUNDED, 0, 30000) && run("spsc", 1, UVF_SPSC, 40000) &&
+            run_sleepers("sleepers", false, 40000) && run_sleepers("sleepers, a permit is out", true, 30000);
   return ok ? 0 : 1;
 }

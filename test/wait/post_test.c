@@ -267,6 +267,36 @@ static void a_detached_loop_refuses_posts(void **state) {
   uvf_loop_release(loop);
 }
 
+typedef struct {
+  uvf_loop_t *loop;
+  uvf_post_t *post;
+  int others; /* results that are not UV_ECANCELED */
+} refused_t;
+
+static void post_to_the_gone(void *arg) {
+  refused_t *r = arg;
+  for (int i = 0; i < 20000; i++)
+    if (uvf_post(r->loop, r->post, count_post) != UV_ECANCELED) r->others++;
+}
+
+/* "Pending" would be a promise that its callback comes. */
+static void threads_that_share_a_post_hear_that_the_loop_is_gone(void **state) {
+  test_host_t h;
+  uvf_post_t post = {0};
+  (void)state;
+  test_host_init(&h);
+  uvf_loop_t *loop = uvf_loop_retain(h.loop);
+  test_host_detach(&h);
+  refused_t r[2] = {{loop, &post, 0}, {loop, &post, 0}};
+  thread_t threads[2];
+  for (int i = 0; i < 2; i++)
+    thread_start(&threads[i], post_to_the_gone, &r[i]);
+  for (int i = 0; i < 2; i++)
+    thread_join(&threads[i]);
+  assert_int_equal(r[0].others + r[1].others, 0);
+  uvf_loop_release(loop);
+}
+
 static void a_post_pending_at_the_detach_runs_once(void **state) {
   test_host_t h;
   record_t r = {0};
@@ -322,6 +352,7 @@ int main(void) {
       UVF_TEST(threads_post_and_no_ring_is_lost_or_doubled),
       UVF_TEST(a_doorbell_s_callback_sees_what_was_written_before_it_rang),
       UVF_TEST(a_detached_loop_refuses_posts),
+      UVF_TEST(threads_that_share_a_post_hear_that_the_loop_is_gone),
       UVF_TEST(a_post_pending_at_the_detach_runs_once),
       UVF_TEST(a_flood_of_posts_cannot_postpone_the_end),
   };
