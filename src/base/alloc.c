@@ -39,10 +39,11 @@ void uvf__free(void *p) {
   hook_free(p);
 }
 
-/* The hook promises no more than malloc's alignment: allocate a line more and remember the true start before the result. */
+/* The hook promises no more than malloc's alignment: allocate a line more and remember the true start before the result. There is
+ * room for it, since what malloc gives is aligned for a pointer at least, and so is the gap. */
 void *uvf__calloc_line(size_t size) {
-  if (size > SIZE_MAX - UVF_CACHE_LINE - sizeof(void *)) return NULL;
-  char *raw = uvf__calloc(1, size + UVF_CACHE_LINE + sizeof(void *));
+  if (size > SIZE_MAX - UVF_CACHE_LINE) return NULL;
+  char *raw = uvf__calloc(1, size + UVF_CACHE_LINE);
   if (raw == NULL) return NULL;
   uintptr_t start = ((uintptr_t)raw + sizeof(void *) + UVF_CACHE_LINE - 1) & ~(uintptr_t)(UVF_CACHE_LINE - 1);
   char *p = raw + (start - (uintptr_t)raw);

@@ -36,9 +36,27 @@ static bool two_threads(const uvf_chan_options_t *o) {
   return UVF__ATOMICS && (o->flags & UVF_SPSC) != 0 && o->overflow != UVF_OVERFLOW_DROP_OLDEST;
 }
 
-static int queue_init(uvf__chan_t *c) {
+static bool takes_lock(const uvf_chan_options_t *o) {
+  return !UVF__ATOMICS || o->overflow == UVF_OVERFLOW_DROP_OLDEST;
+}
+
+/* Of the union only so much as the queue needs. Keep in step with queue_init. */
+static size_t chan_size(const uvf_chan_options_t *o) {
+  size_t queue = sizeof(uvf__mpmc_ring_t);
+  if (o->capacity == UVF_RENDEZVOUS)
+    queue = sizeof(((uvf__chan_t *)0)->q.rendezvous);
+  else if (takes_lock(o))
+    queue = sizeof(uvf__locked_ring_t);
+  else if (o->capacity == UVF_UNBOUNDED)
+    queue = sizeof(uvf__block_list_t);
+  else if (two_threads(o))
+    queue = sizeof(uvf__spsc_ring_t);
+  return offsetof(uvf__chan_t, q) + queue;
+}
+
+static int queue_init(uvf__chan_t *c, const uvf_chan_options_t *o) {
   if (c->capacity == UVF_RENDEZVOUS) return 0;
-  if (!UVF__ATOMICS || c->overflow == UVF_OVERFLOW_DROP_OLDEST)
+  if (takes_lock(o))
     return uvf__locked_ring_init(&c->q.locked, c->item_size,
                                  c->capacity == UVF_UNBOUNDED ? UVF__LOCKED_RING_GROWS : c->capacity, 0);
   if (c->capacity == UVF_UNBOUNDED) return uvf__block_list_init(&c->q.blocks, c->item_size, 0);
@@ -52,7 +70,7 @@ static void set_options(uvf__chan_t *c, const uvf_chan_options_t *o) {
   c->capacity = o->capacity;
   c->drop = o->drop;
   c->data = o->data;
-  c->overflow = o->overflow;
+  c->overflow = (uint8_t)o->overflow;
   c->spsc = two_threads(o);
   c->generation = uvf__fork_generation();
 }
@@ -70,7 +88,7 @@ static void counters_init(uvf__chan_t *c) {
 }
 
 static void chan_destroy(uvf__chan_t *c) {
-  if (c->kind == &uvf__queued) c->q.base.ops->destroy(&c->q.base);
+  if (c->kind == &uvf__queued) c->ops->destroy(&c->q.base);
   uvf__waits_destroy(&c->waits);
 }
 
@@ -79,15 +97,16 @@ int uvf_chan_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx) {
   if (r != 0) return r;
   r = uvf__fork_watch(NULL);
   if (r != 0) return r;
-  uvf__chan_t *c = (uvf__chan_t *)uvf__calloc_line(sizeof *c);
+  uvf__chan_t *c = (uvf__chan_t *)uvf__calloc_line(chan_size(o));
   if (c == NULL) return UV_ENOMEM;
   set_options(c, o);
   counters_init(c);
   if (c->spsc) uvf__fence_setup();
-  r = queue_init(c);
+  r = queue_init(c, o);
   if (r == 0) {
+    c->ops = c->kind == &uvf__queued ? c->q.base.ops : NULL;
     r = uvf__waits_init(&c->waits, c->spsc);
-    if (r != 0 && c->kind == &uvf__queued) c->q.base.ops->destroy(&c->q.base);
+    if (r != 0 && c->kind == &uvf__queued) c->ops->destroy(&c->q.base);
   }
   if (r == 0 && o->name != NULL) {
     r = uvf__chan_set_name(c, o->name);
@@ -143,7 +162,7 @@ void uvf_rx_release(uvf_rx_t *rx) {
 
 size_t uvf__chan_cell_items(const uvf__chan_t *c, size_t max_batch) {
   if (c->kind == &uvf__rendezvous) return 1;
-  return c->q.base.ops->lends ? 0 : max_batch;
+  return c->ops->lends ? 0 : max_batch;
 }
 
 /* ---- weak references ---- */

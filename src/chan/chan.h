@@ -75,38 +75,48 @@ typedef struct {
 
 _Static_assert(sizeof(uvf__permit_t) <= sizeof(uvf_permit_t), "uvf_permit_t is too small");
 
+/* An idle channel should be small, and the lines that senders use must not be those that receivers write: a line of constants
+ * with the marks, then what is used in waiting, in closing and once per batch, then the queue, of which only so much is
+ * allocated as its kind needs. */
 struct uvf__chan_s {
   /* constant */
   const uvf__chan_kind_t *kind;
-  size_t item_size, capacity; /* capacity: items, UVF_UNBOUNDED or UVF_RENDEZVOUS */
+  const uvf__queue_ops_t *ops; /* the queue's; NULL for a rendezvous */
+  size_t item_size, capacity;  /* capacity: items, UVF_UNBOUNDED or UVF_RENDEZVOUS */
   uvf_drop_cb drop;
   void *data;
-  uvf__named_t *named; /* dump.c; NULL: it has no name */
-  uvf_overflow_t overflow;
   uint32_t generation;
   bool spsc;
+  uint8_t overflow; /* uvf_overflow_t */
 
-  /* rare */
-  a_u32 cause; /* int; written under the lock before closing */
-  a_u32 mem;   /* chan.c */
+  uvf__waits_t waits;
+
+  uvf__named_t *named; /* constant. dump.c; NULL: it has no name */
+  a_u32 cause;         /* int; written under the lock before closing */
+  a_u32 mem;           /* chan.c */
   struct uvf_tx_s tx;
   struct uvf_rx_s rx;
   struct uvf_weak_s weak;
+  a_u32 receiving;                     /* UVFLOW_CHECKS and UVF_SPSC: a receive is under way */
   a_u64 dropped, returned, high_water; /* stats.c */
   a_u64 turned_away;                   /* dropped without having been in the queue */
-  a_u32 receiving;                     /* UVFLOW_CHECKS and UVF_SPSC: a receive is under way */
-  int rendezvous_closed;               /* rendezvous.c, under the lock */
-  uint64_t rendezvous_count;           /* likewise */
 
-  uvf__waits_t waits;
-  union {
+  _Alignas(UVF_CACHE_LINE) union {
     uvf__queue_t base;
     uvf__mpmc_ring_t ring;
     uvf__block_list_t blocks;
     uvf__spsc_ring_t spsc;
     uvf__locked_ring_t locked;
+    struct {
+      int closed; /* under the lock */
+      uint64_t count;
+    } rendezvous;
   } q;
 };
+
+#ifndef UVF_MODEL
+_Static_assert(offsetof(uvf__chan_t, waits.lock) <= UVF_CACHE_LINE, "marks must lie in the line of constants");
+#endif
 
 extern const uvf__chan_kind_t uvf__queued, uvf__rendezvous;
 

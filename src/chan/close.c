@@ -50,14 +50,14 @@ void uvf__chan_drop_items(uvf__chan_t *c, void *items, int n) {
 /* With UVF_SPSC the receiving role belongs to the holder of the lock once the channel is aborted. */
 static int claim_to_drop(uvf__chan_t *c, uvf__run_t *run) {
   if (c->spsc) uvf__lock(&c->waits.lock);
-  int n = c->q.base.ops->claim(&c->q.base, run, INT_MAX);
+  int n = c->ops->claim(&c->q.base, run, INT_MAX);
   if (c->spsc) uvf__unlock(&c->waits.lock);
   return n;
 }
 
 static void give_back_dropped(uvf__chan_t *c, const uvf__run_t *run) {
   if (c->spsc) uvf__lock(&c->waits.lock);
-  c->q.base.ops->give_back(&c->q.base, run);
+  c->ops->give_back(&c->q.base, run);
   if (c->spsc) uvf__unlock(&c->waits.lock);
 }
 

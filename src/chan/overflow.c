@@ -15,7 +15,7 @@ static int drop_newest(uvf__chan_t *c, const char *items, int n) {
   int done = uvf__queued_put(c, items, n);
   if (done < 0 && done != UV_EAGAIN) return done;
   if (done < 0) done = 0;
-  if (uvf__queue_of(c)->ops->closed(uvf__queue_of(c)) != 0) return done > 0 ? done : UV_EPIPE;
+  if (c->ops->closed(uvf__queue_of(c)) != 0) return done > 0 ? done : UV_EPIPE;
   if (done < n) {
     a_add(&c->turned_away, (uint64_t)(n - done), relaxed); /* V1 */
     /* The items are moved in by this call, so they are the channel's to drop. */

@@ -41,20 +41,20 @@ static bool serve_some(uvf__chan_t *c, uvf__bells_t *bells, int *served) {
   uvf__waiter_t *w;
   while ((w = uvf__waits_first(&ws->tx)) != NULL) {
     if (uvf__bells_full(bells)) return true;
-    int r = q->ops->reserve(q);
+    int r = c->ops->reserve(q);
     if (r == UV_EAGAIN) return false;
     while (w != NULL && !uvf__waits_decide(ws, w, r)) {
       uvf__waits_unlink(ws, &ws->tx, w); /* it has left; the room goes to the next one */
       w = uvf__waits_first(&ws->tx);
     }
     if (w == NULL) {
-      if (r == 0) q->ops->unreserve(q);
+      if (r == 0) c->ops->unreserve(q);
       return false;
     }
     if (w->type == &uvf__queued_reserve_wait) {
       if (r == 0) uvf__permit_grant(w->item, (uvf_tx_t *)w->object);
     } else if (r == 0) {
-      w->status = q->ops->send_held(q, w->item);
+      w->status = c->ops->send_held(q, w->item);
       (*served)++;
     }
     if (w->status != 0) uvf__chan_count_returned(c);
@@ -102,7 +102,7 @@ static inline int put(uvf__chan_t *c, const void *items, int n) {
     int r = queue_up(c, marks);
     if (r != 0) return r;
   }
-  int r = uvf__queue_of(c)->ops->send(uvf__queue_of(c), items, n);
+  int r = c->ops->send(uvf__queue_of(c), items, n);
   /* With UVF_SPSC also a call that sent nothing may have settled the end, and receivers wait for it. */
   if (r > 0 || c->spsc) uvf__queued_published(c, r > 0 ? r : 1);
   return r;
@@ -173,7 +173,7 @@ int uvf__queued_take(uvf__chan_t *c, void *items, int n, bool patient) {
   if ((uvf__waits_peek(&c->waits) & UVF__MARK_ABORT) != 0) return uvf__chan_end(c);
   do {
     receiver_enter(c);
-    r = uvf__queue_of(c)->ops->recv(uvf__queue_of(c), items, n);
+    r = c->ops->recv(uvf__queue_of(c), items, n);
     receiver_leave(c);
   } while (r == UVF__BUSY && busy_again(&tries, patient));
   if (r > 0 || r == UV_EOF) room_freed(c);
@@ -187,7 +187,7 @@ static int queued_recv(uvf__chan_t *c, void *items, int n) {
 int uvf__queued_look(uvf__chan_t *c) {
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
   if ((uvf__waits_peek(&c->waits) & UVF__MARK_ABORT) != 0) return uvf__chan_end(c);
-  return outcome(c, uvf__queue_of(c)->ops->look(uvf__queue_of(c)));
+  return outcome(c, c->ops->look(uvf__queue_of(c)));
 }
 
 /* ---- permits ---- */
@@ -197,20 +197,20 @@ int uvf__queued_reserve(uvf__chan_t *c) {
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
   uint32_t marks = uvf__waits_peek(&c->waits);
   int r = (marks & (UVF__MARK_TX | UVF__MARK_ABORT)) != 0 ? queue_up(c, marks) : 0;
-  if (r == 0) r = uvf__queue_of(c)->ops->reserve(uvf__queue_of(c));
+  if (r == 0) r = c->ops->reserve(uvf__queue_of(c));
   if (c->spsc) uvf__queued_published(c, 1); /* as in put */
   return r == UV_EAGAIN && c->capacity == UVF_UNBOUNDED ? UV_ENOMEM : r;
 }
 
 static void queued_unreserve(uvf__chan_t *c) {
   if (uvf__chan_foreign(c)) return;
-  uvf__queue_of(c)->ops->unreserve(uvf__queue_of(c));
+  c->ops->unreserve(uvf__queue_of(c));
   room_freed(c);
 }
 
 static int queued_send_held(uvf__chan_t *c, const void *item) {
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
-  int r = uvf__queue_of(c)->ops->send_held(uvf__queue_of(c), item);
+  int r = c->ops->send_held(uvf__queue_of(c), item);
   if (r == 0)
     uvf__queued_published(c, 1);
   else if (r == UV_EPIPE)
@@ -223,10 +223,9 @@ static int queued_send_held(uvf__chan_t *c, const void *item) {
 /* A reader's batch. What is lent becomes room with give_back; copies are room at once. The next receiver is told now. */
 static int queued_claim(uvf__chan_t *c, uvf__waiter_t *w, uvf__run_t *run, int n) {
   if ((uvf__waits_peek(&c->waits) & UVF__MARK_ABORT) != 0) return uvf__chan_end(c);
-  const uvf__queue_ops_t *ops = uvf__queue_of(c)->ops;
-  if (ops->lends) {
+  if (c->ops->lends) {
     receiver_enter(c);
-    int r = ops->claim(uvf__queue_of(c), run, n);
+    int r = c->ops->claim(uvf__queue_of(c), run, n);
     receiver_leave(c);
     if (r > 0 || r == UV_EOF) uvf__queued_pass_on(c);
     return outcome(c, r);
@@ -237,19 +236,19 @@ static int queued_claim(uvf__chan_t *c, uvf__waiter_t *w, uvf__run_t *run, int n
 }
 
 static void queued_give_back(uvf__chan_t *c, const uvf__run_t *run) {
-  if (uvf__queue_of(c)->ops->lends) uvf__queue_of(c)->ops->give_back(uvf__queue_of(c), run);
+  if (c->ops->lends) c->ops->give_back(uvf__queue_of(c), run);
 }
 
 static int queued_closed(uvf__chan_t *c) {
-  return uvf__queue_of(c)->ops->closed(uvf__queue_of(c));
+  return c->ops->closed(uvf__queue_of(c));
 }
 
 static void queued_close(uvf__chan_t *c, int how) {
-  uvf__queue_of(c)->ops->close(uvf__queue_of(c), how);
+  c->ops->close(uvf__queue_of(c), how);
 }
 
 static void queued_counts(uvf__chan_t *c, uvf__counts_t *out) {
-  uvf__queue_of(c)->ops->counts(uvf__queue_of(c), out);
+  c->ops->counts(uvf__queue_of(c), out);
 }
 
 const uvf__chan_kind_t uvf__queued = {

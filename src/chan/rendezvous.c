@@ -12,7 +12,7 @@
 
 static void item_move(uvf__chan_t *c, void *to, const void *from) {
   uvf__item_copy(to, from, c->item_size);
-  c->rendezvous_count++;
+  c->q.rendezvous.count++;
 }
 
 static int readable_attempt(uvf__waiter_t *w);
@@ -39,7 +39,7 @@ static int meet_receiver(uvf__chan_t *c, const void *item) {
   uvf__bells_t bells = uvf__bells_none();
   int r = UV_EAGAIN;
   uvf__lock(&c->waits.lock);
-  if (c->rendezvous_closed != 0) {
+  if (c->q.rendezvous.closed != 0) {
     r = UV_EPIPE;
   } else {
     uvf__waiter_t *w = partner(c, &c->waits.rx);
@@ -58,7 +58,7 @@ static int meet_sender(uvf__chan_t *c, void *item) {
   uvf__bells_t bells = uvf__bells_none();
   int r = UV_EAGAIN;
   uvf__lock(&c->waits.lock);
-  if (c->rendezvous_closed != 0) {
+  if (c->q.rendezvous.closed != 0) {
     r = uvf__chan_end(c);
   } else {
     uvf__waiter_t *w = partner(c, &c->waits.tx);
@@ -92,7 +92,7 @@ static int rendezvous_recv(uvf__chan_t *c, void *items, int n) {
 static int rendezvous_look(uvf__chan_t *c) {
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
   uvf__lock(&c->waits.lock);
-  int r = c->rendezvous_closed != 0 ? uvf__chan_end(c) : first_partner(&c->waits.tx) != NULL ? 0 : UV_EAGAIN;
+  int r = c->q.rendezvous.closed != 0 ? uvf__chan_end(c) : first_partner(&c->waits.tx) != NULL ? 0 : UV_EAGAIN;
   uvf__unlock(&c->waits.lock);
   return r;
 }
@@ -124,7 +124,7 @@ static void rendezvous_serve(uvf__chan_t *c) {
   while (more) {
     uvf__bells_t bells = uvf__bells_none();
     uvf__lock(&c->waits.lock);
-    more = c->rendezvous_closed != 0;
+    more = c->q.rendezvous.closed != 0;
     while (more && !uvf__bells_full(&bells)) {
       more = uvf__waits_fire(&c->waits, &c->waits.tx, UV_EPIPE, &bells);
       if (more) uvf__chan_count_returned(c);
@@ -135,16 +135,16 @@ static void rendezvous_serve(uvf__chan_t *c) {
 }
 
 static int rendezvous_closed(uvf__chan_t *c) {
-  return c->rendezvous_closed;
+  return c->q.rendezvous.closed;
 }
 
 static void rendezvous_close(uvf__chan_t *c, int how) {
-  c->rendezvous_closed |= how;
+  c->q.rendezvous.closed |= how;
 }
 
 static void rendezvous_counts(uvf__chan_t *c, uvf__counts_t *out) {
   uvf__lock(&c->waits.lock);
-  out->sent = out->taken = c->rendezvous_count;
+  out->sent = out->taken = c->q.rendezvous.count;
   uvf__unlock(&c->waits.lock);
 }
 
@@ -165,7 +165,7 @@ static int recv_attempt(uvf__waiter_t *w) {
 /* Links unless a partner has come since the attempt, or the end. */
 static bool enlist(uvf__chan_t *c, uvf__waitlist_t *mine, uvf__waitlist_t *theirs, uvf__waiter_t *w, bool front) {
   uvf__lock(&c->waits.lock);
-  bool stay = c->rendezvous_closed == 0 && first_partner(theirs) == NULL;
+  bool stay = c->q.rendezvous.closed == 0 && first_partner(theirs) == NULL;
   if (stay) uvf__waits_link(&c->waits, mine, w, front);
   uvf__unlock(&c->waits.lock);
   return stay;

@@ -79,8 +79,8 @@ static uint32_t slot_of(const uvf__block_t *b, uint64_t p) {
   return b->slots - (uint32_t)idx_sub(b->end, p);
 }
 
-static void *item_at(uvf__block_list_t *q, uvf__block_t *b, uint64_t p) {
-  return b->items + slot_of(b, p) * uvf__item_stride(q->base.item_size);
+static void *item_at(uvf__block_t *b, uint64_t p, size_t item_size) {
+  return b->items + slot_of(b, p) * uvf__item_stride(item_size);
 }
 
 /* ---- blocks ---- */
@@ -90,7 +90,7 @@ static size_t round_up(size_t n) {
 }
 
 static uvf__block_t *block_new(const uvf__block_list_t *q, uint32_t slots) {
-  size_t stride = uvf__item_stride(q->base.item_size);
+  size_t stride = uvf__item_stride(q->item_size);
   size_t fixed = round_up(sizeof(uvf__block_t)), states = round_up(slots * sizeof(a_u32));
   if (stride > (SIZE_MAX / 2 - fixed - states) / slots) return NULL;
   char *raw = (char *)uvf__calloc(1, fixed + states + slots * stride);
@@ -147,16 +147,21 @@ static uvf__block_t *spare_take(uvf__block_list_t *q) {
   return b;
 }
 
+/* An idle queue has no block, and one that is used little a small one: it stands at the end of its lap and has only the slots that
+ * are left of it. */
+static uint32_t first_slots(const uvf__block_list_t *q) {
+  return lap_slots(q) < FIRST_SLOTS ? lap_slots(q) : FIRST_SLOTS;
+}
+
 /* Makes sure that `lap` has a block: 0 or UV_ENOMEM. Nothing to do if somebody was quicker. */
 static int lap_install(uvf__block_list_t *q, uint64_t lap) {
   uvf__block_t *mine = NULL;
-  bool wanted;
+  bool wanted, is_first;
   for (;;) {
     uvf__lock(&q->lock);
+    is_first = q->last == NULL;
     wanted = lap_add(q, a_load(&q->installed, relaxed), 1) == lap; /* B2: written under this lock only */
-    if (wanted && mine == NULL) {
-      mine = spare_take(q);
-    }
+    if (wanted && mine == NULL) mine = spare_take(q);
     if (wanted && mine != NULL) {
       block_install(q, mine, lap);
       mine = NULL;
@@ -164,7 +169,7 @@ static int lap_install(uvf__block_list_t *q, uint64_t lap) {
     }
     uvf__unlock(&q->lock);
     if (!wanted) break;
-    mine = block_new(q, lap_slots(q));
+    mine = block_new(q, is_first ? first_slots(q) : lap_slots(q));
     if (mine == NULL) return UV_ENOMEM;
   }
   uvf__free(mine);
@@ -200,16 +205,16 @@ static int tail_claim(uvf__block_list_t *q, int n, bool permit, uvf__block_t **b
 
 static inline void publish_one(uvf__block_list_t *q, uvf__block_t *b, uint64_t p, const void *item) {
   uint32_t slot = slot_of(b, p), ahead = slot + PREFETCH_SLOTS < b->slots ? slot + PREFETCH_SLOTS : slot;
-  uvf__prefetch_write(b->items + ahead * uvf__item_stride(q->base.item_size));
+  uvf__prefetch_write(b->items + ahead * uvf__item_stride(q->item_size));
   uvf__prefetch_write(&b->states[ahead]);
   uvf__check(a_load(&b->states[slot], relaxed) == EMPTY); /* B7: must not order anything */
-  uvf__item_write(b->items + slot * uvf__item_stride(q->base.item_size), item, q->base.item_size);
+  uvf__item_write(b->items + slot * uvf__item_stride(q->item_size), item, q->item_size);
   (void)a_swap(&b->states[slot], WRITTEN, seq_cst); /* B3 */
 }
 
 static void publish_n(uvf__block_list_t *q, uvf__block_t *b, uint64_t p, const char *items, int n) {
   a_u32 *states = &b->states[slot_of(b, p)];
-  uvf__items_write(item_at(q, b, p), items, q->base.item_size, n);
+  uvf__items_write(item_at(b, p, q->item_size), items, q->item_size, n);
   for (int i = 0; i < n; i++)
     a_store(&states[i], WRITTEN, release); /* B3 */
   a_fence(seq_cst);                        /* B4 */
@@ -283,6 +288,7 @@ static int list_send_held(uvf__queue_t *base, const void *item) {
 
 /* Under lock. The block of position head; NULL while it has none. */
 static uvf__block_t *head_block(uvf__block_list_t *q, uint64_t head) {
+  if (q->first == NULL) return NULL;
   return head == q->first->end ? q->first->next : q->first;
 }
 
@@ -314,7 +320,7 @@ static int list_claim(uvf__queue_t *base, uvf__run_t *run, int n) {
   if (k > 0) {
     if (b != q->first) left = q->first;
     q->first = b;
-    *run = (uvf__run_t){item_at(q, b, h), b, h, k};
+    *run = (uvf__run_t){item_at(b, h, base->item_size), b, h, k};
     a_store(&q->head, idx_add(h, (uint64_t)k), seq_cst); /* B6 */
   } else {
     k = why_empty(q, h);
@@ -402,27 +408,19 @@ static uint32_t lap_bits_for(size_t stride) {
 }
 
 int uvf__block_list_init(uvf__block_list_t *q, size_t item_size, uint64_t start) {
+  size_t stride = uvf__item_stride(item_size);
   q->base.ops = &list_ops;
-  q->base.item_size = item_size;
-  q->lap_bits = lap_bits_for(uvf__item_stride(item_size));
-  uint32_t slots = lap_slots(q) < FIRST_SLOTS ? lap_slots(q) : FIRST_SLOTS;
-  /* The first block stands at the end of its lap and has only the slots that are left of it. */
-  uint64_t lap = lap_of(q, start), first = idx_add(lap << q->lap_bits, lap_slots(q) - slots);
-  uvf__block_t *b = block_new(q, slots);
-  if (b == NULL) return UV_ENOMEM;
-  int r = uvf__mutex_init(&q->lock);
-  if (r != 0) {
-    uvf__free(b);
-    return r;
-  }
-  q->origin = first;
+  q->base.item_size = q->item_size = item_size;
+  q->lap_bits = lap_bits_for(stride);
+  if (stride > (SIZE_MAX / 2 - BLOCK_BYTES) >> q->lap_bits) return UV_ENOMEM;
+  uint64_t lap = lap_of(q, start);
+  q->origin = idx_add(lap << q->lap_bits, lap_slots(q) - first_slots(q));
   q->first = q->last = q->spare = NULL;
   q->spares = 0;
-  a_init(&q->at[0], (uvf__block_t *)NULL); /* B7 */
-  a_init(&q->at[1], (uvf__block_t *)NULL); /* B7 */
-  a_init(&q->installed, lap);              /* B7 */
-  a_init(&q->tail, first);                 /* B7 */
-  a_init(&q->head, first);                 /* B7 */
-  block_install(q, b, lap);
-  return 0;
+  a_init(&q->at[0], (uvf__block_t *)NULL);                         /* B7 */
+  a_init(&q->at[1], (uvf__block_t *)NULL);                         /* B7 */
+  a_init(&q->installed, lap_add(q, lap, WORD_IDX >> q->lap_bits)); /* B7: the lap before it */
+  a_init(&q->tail, q->origin);                                     /* B7 */
+  a_init(&q->head, q->origin);                                     /* B7 */
+  return uvf__mutex_init(&q->lock);
 }

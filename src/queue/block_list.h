@@ -9,16 +9,20 @@
 typedef struct uvf__block_s uvf__block_t;
 
 typedef struct {
+  /* receivers, and senders once per lap */
   uvf__queue_t base;
-  uint32_t lap_bits;                          /* a block has 1 << lap_bits slots (the first one fewer) */
-  uint64_t origin;                            /* the first position */
-  _Alignas(UVF_CACHE_LINE) a_u64 tail;        /* written by senders */
-  _Alignas(UVF_CACHE_LINE) a_u64 installed;   /* newest lap that has a block; once per lap */
-  A_PTR(uvf__block_t) at[2];                  /* by lap parity */
-  _Alignas(UVF_CACHE_LINE) uvf__mutex_t lock; /* receivers; and senders, once per lap */
-  a_u64 head;                                 /* written under lock */
-  uvf__block_t *first, *last, *spare;         /* under lock */
-  int spares;                                 /* under lock */
+  uint64_t origin; /* the first position */
+  uvf__mutex_t lock;
+  a_u64 head;                         /* written under lock */
+  uvf__block_t *first, *last, *spare; /* under lock; first: NULL until the first send */
+  int spares;                         /* under lock */
+
+  /* senders; what is constant here is in their line, so that they need no other one */
+  _Alignas(UVF_CACHE_LINE) a_u64 tail;
+  a_u64 installed;           /* newest lap that has a block; once per lap */
+  A_PTR(uvf__block_t) at[2]; /* by lap parity */
+  size_t item_size;
+  uint32_t lap_bits; /* a block has 1 << lap_bits slots (the first one fewer) */
 } uvf__block_list_t;
 
 /* `start` is the first position (rounded to where a short first block begins). 0 or UV_ENOMEM. */

@@ -11,9 +11,6 @@ int uvf__waits_init(uvf__waits_t *ws, bool heavy) {
   uvf__list_init(&ws->rx.list);
   uvf__list_init(&ws->tx.list);
   uvf__list_init(&ws->end.list);
-  ws->rx.mark = UVF__MARK_RX;
-  ws->tx.mark = UVF__MARK_TX;
-  ws->end.mark = 0;
   ws->begun = ws->fired = 0;
   ws->heavy = heavy;
   return uvf__mutex_init(&ws->lock);
@@ -23,6 +20,10 @@ void uvf__waits_destroy(uvf__waits_t *ws) {
   uvf__mutex_destroy(&ws->lock);
 }
 
+static uint32_t mark_of(const uvf__waits_t *ws, const uvf__waitlist_t *list) {
+  return list == &ws->rx ? UVF__MARK_RX : list == &ws->tx ? UVF__MARK_TX : 0;
+}
+
 void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, bool front) {
   bool first = uvf__list_empty(&list->list);
   w->since_us = uvf__clock_us();
@@ -30,7 +31,7 @@ void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, 
     uvf__list_push_front(&list->list, &w->link);
   else
     uvf__list_push_back(&list->list, &w->link);
-  if (first) a_or(&ws->marks, list->mark, seq_cst); /* M1 */
+  if (first) a_or(&ws->marks, mark_of(ws, list), seq_cst); /* M1 */
   ws->begun++;
   if (ws->heavy)
     heavy_fence(); /* M4 */
@@ -39,7 +40,7 @@ void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, 
 }
 
 static void unmark_if_empty(uvf__waits_t *ws, uvf__waitlist_t *list) {
-  if (uvf__list_empty(&list->list)) a_and(&ws->marks, ~list->mark, seq_cst); /* M1 */
+  if (uvf__list_empty(&list->list)) a_and(&ws->marks, ~mark_of(ws, list), seq_cst); /* M1 */
 }
 
 void uvf__waits_unlink(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w) {

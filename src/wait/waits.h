@@ -24,15 +24,16 @@ enum { UVF__MARK_RX = 1, UVF__MARK_TX = 2, UVF__MARK_ABORT = 4 };
 
 typedef struct {
   uvf__link_t list;
-  uint32_t mark;
 } uvf__waitlist_t;
 
+/* `marks` and `heavy` are read by all who use the object, and marks is written only when a list turns empty or non-empty: it should
+ * lie at the end of a line of constants. The rest belongs to those who wait. */
 typedef struct {
-  _Alignas(UVF_CACHE_LINE) a_u32 marks; /* read by all, written when a list turns empty or non-empty */
-  _Alignas(UVF_CACHE_LINE) uvf__mutex_t lock;
+  a_u32 marks;
+  bool heavy; /* the queue uses light fences; constant */
+  uvf__mutex_t lock;
   uvf__waitlist_t rx, tx, end; /* under lock: who waits to take, to give, and for the end alone */
   uint64_t begun, fired;       /* under lock: waits begun, waiters decided by others */
-  bool heavy;                  /* the queue uses light fences; constant */
 } uvf__waits_t;
 
 /* heavy: the other side looks behind a light fence (base/fence.h). 0 or UV_ENOMEM. */

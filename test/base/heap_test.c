@@ -74,7 +74,7 @@ static int tree_size(uvf__heap_node_t *root) {
 }
 
 static void empty_heap_has_no_root(void **state) {
-  uvf__heap_t heap = {NULL};
+  uvf__heap_t heap = {NULL, 0};
   uvf__heap_node_t node;
   (void)state;
   uvf__heap_insert(&heap, &node, 7);
@@ -188,7 +188,7 @@ static void random_steps_agree_with_the_array(void **state) {
 static void a_million_siblings_do_not_overflow_the_stack(void **state) {
   enum { MANY = 1000000 };
   uvf__heap_node_t *nodes = calloc(MANY, sizeof *nodes);
-  uvf__heap_t heap = {NULL};
+  uvf__heap_t heap = {NULL, 0};
   uint64_t last = 0;
   (void)state;
   assert_non_null(nodes);

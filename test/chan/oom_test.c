@@ -61,7 +61,8 @@ static int creates(const kind_t *kind) {
 
 static void create_channel(void **state) {
   const kind_t *kind = *state;
-  sweep(state, creates, kind->bit == RENDEZVOUS ? 1 : kind->bit == BOUNDED && UVF__ATOMICS ? 3 : 2);
+  unsigned once = UVF__ATOMICS ? RENDEZVOUS | UNBOUNDED : RENDEZVOUS, thrice = UVF__ATOMICS ? BOUNDED : 0;
+  sweep(state, creates, (kind->bit & once) != 0 ? 1 : (kind->bit & thrice) != 0 ? 3 : 2);
 }
 
 /* ---- growing ---- */
