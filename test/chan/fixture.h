@@ -22,11 +22,19 @@ enum {
   SPSC = 2,
   UNBOUNDED = 4,
   RENDEZVOUS = 8,
+  OLDEST = 16,
+  NEWEST = 32,
+  NEWEST_SPSC = 64,
   LIMITED = BOUNDED | SPSC,
   QUEUED = LIMITED | UNBOUNDED,
   SHARED = BOUNDED | UNBOUNDED,
   ALL = QUEUED | RENDEZVOUS,
-  ANY_SENDERS = SHARED | RENDEZVOUS
+  ANY_SENDERS = SHARED | RENDEZVOUS,
+  DROPPING = OLDEST | NEWEST | NEWEST_SPSC, /* a full one drops; not in the sets above, where sends wait */
+  ONE_SENDER = SPSC | NEWEST_SPSC,
+  RESERVABLE = QUEUED | DROPPING,
+  RESERVE_WAITS = LIMITED | DROPPING,
+  EVERY = ALL | DROPPING
 };
 
 typedef struct {
@@ -34,13 +42,17 @@ typedef struct {
   unsigned bit;
   size_t capacity; /* 0: what the case asks for */
   unsigned flags;
+  uvf_overflow_t overflow;
 } kind_t;
 
 static const kind_t kinds[] = {
-    {"bounded", BOUNDED, 0, 0},
-    {"spsc", SPSC, 0, UVF_SPSC},
-    {"unbounded", UNBOUNDED, UVF_UNBOUNDED, 0},
-    {"rendezvous", RENDEZVOUS, UVF_RENDEZVOUS, 0},
+    {"bounded", BOUNDED, 0, 0, UVF_OVERFLOW_WAIT},
+    {"spsc", SPSC, 0, UVF_SPSC, UVF_OVERFLOW_WAIT},
+    {"unbounded", UNBOUNDED, UVF_UNBOUNDED, 0, UVF_OVERFLOW_WAIT},
+    {"rendezvous", RENDEZVOUS, UVF_RENDEZVOUS, 0, UVF_OVERFLOW_WAIT},
+    {"drop oldest", OLDEST, 0, 0, UVF_OVERFLOW_DROP_OLDEST},
+    {"drop newest", NEWEST, 0, 0, UVF_OVERFLOW_DROP_NEWEST},
+    {"drop newest, spsc", NEWEST_SPSC, 0, UVF_SPSC, UVF_OVERFLOW_DROP_NEWEST},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0], MAX_CASES = 256 };
@@ -120,6 +132,7 @@ static inline void chan_open(chan_t *c, void **state, size_t capacity) {
   uvf_chan_options_t o = {.item_size = sizeof(payload_t),
                           .capacity = c->kind->capacity != 0 ? c->kind->capacity : capacity,
                           .flags = c->kind->flags,
+                          .overflow = c->kind->overflow,
                           .drop = ledger_drop,
                           .data = c,
                           .name = c->kind->name};
@@ -168,6 +181,24 @@ static inline uvf_chan_stats_t stats_of(chan_t *c) {
   return s;
 }
 
+/* ---- permits ---- */
+
+static inline int permit_send(uvf_permit_t *p, uint32_t sender, uint32_t seq) {
+  payload_t i = item(sender, seq);
+  return uvf_permit_send(p, &i);
+}
+
+/* Does it hold nothing? */
+static inline bool is_empty(uvf_permit_t *p) {
+  return permit_send(p, 0, 0) == UV_EINVAL;
+}
+
+/* Asserts: n permits are there. */
+static inline void reserve_all(chan_t *c, uvf_permit_t *p, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++)
+    assert_int_equal(uvf_try_reserve(c->tx, &p[i]), 0);
+}
+
 /* ---- blocked threads ---- */
 
 /* A thread that makes one blocking call on an end that it borrows. */
@@ -176,6 +207,7 @@ typedef struct {
   uvf_tx_t *tx;
   uvf_rx_t *rx;
   payload_t item;
+  uvf_permit_t permit;
   uint64_t timeout;
   int result;
 } blocked_t;
@@ -188,6 +220,16 @@ static inline void blocked_sends(void *arg) {
 static inline void blocked_receives(void *arg) {
   blocked_t *b = arg;
   b->result = uvf_recv_sync(b->rx, &b->item, b->timeout);
+}
+
+static inline void blocked_reserves(void *arg) {
+  blocked_t *b = arg;
+  b->result = uvf_reserve_sync(b->tx, &b->permit, b->timeout);
+}
+
+static inline void blocked_waits_closed(void *arg) {
+  blocked_t *b = arg;
+  b->result = uvf_wait_closed_sync(b->tx, b->timeout);
 }
 
 /* Returns when n waits have begun on the channel: the one who waits is linked by then. */
@@ -215,6 +257,18 @@ static inline void start_receiver(chan_t *c, blocked_t *b, uint64_t timeout, uin
   b->item = item(UINT32_MAX, UINT32_MAX);
   b->timeout = timeout;
   start_blocked(c, b, blocked_receives, waits);
+}
+
+/* The permit's memory is full of rubbish first: it need not be zeroed. */
+static inline void start_reserver(chan_t *c, blocked_t *b, uint64_t timeout, uint64_t waits) {
+  memset(&b->permit, 0xa5, sizeof b->permit);
+  b->timeout = timeout;
+  start_blocked(c, b, blocked_reserves, waits);
+}
+
+static inline void start_closed_waiter(chan_t *c, blocked_t *b, uint64_t timeout, uint64_t waits) {
+  b->timeout = timeout;
+  start_blocked(c, b, blocked_waits_closed, waits);
 }
 
 /* Asserts. The result of the thread's call. */

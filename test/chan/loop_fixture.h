@@ -26,6 +26,7 @@ static inline void expect_idle(test_host_t *h, bool alive) {
 typedef struct {
   uvf_req_t req; /* first: the callback gets it */
   payload_t item;
+  uvf_permit_t permit;
   int calls, status, order;      /* order: the how-manieth of all callbacks on this loop, from 1 */
   bool starting, inside, active; /* inside: called back inside the call that started it; active: in its callback */
   void (*then)(void *arg);       /* called at the end of the callback */
@@ -55,6 +56,29 @@ static inline int start_recv(test_host_t *h, op_t *op, uvf_rx_t *rx, uint64_t ti
   op->item = item(UINT32_MAX, UINT32_MAX);
   op->starting = true;
   int r = uvf_recv(h->loop, &op->req, rx, &op->item, timeout, op_done);
+  op->starting = false;
+  return r;
+}
+
+/* As a blocked one (start_reserver). */
+static inline int start_reserve(test_host_t *h, op_t *op, uvf_tx_t *tx, uint64_t timeout) {
+  memset(&op->permit, 0xa5, sizeof op->permit);
+  op->starting = true;
+  int r = uvf_reserve(h->loop, &op->req, tx, &op->permit, timeout, op_done);
+  op->starting = false;
+  return r;
+}
+
+static inline int start_readable(test_host_t *h, op_t *op, uvf_rx_t *rx, uint64_t timeout) {
+  op->starting = true;
+  int r = uvf_wait_readable(h->loop, &op->req, rx, timeout, op_done);
+  op->starting = false;
+  return r;
+}
+
+static inline int start_closed(test_host_t *h, op_t *op, uvf_tx_t *tx, uint64_t timeout) {
+  op->starting = true;
+  int r = uvf_wait_closed(h->loop, &op->req, tx, timeout, op_done);
   op->starting = false;
   return r;
 }
