@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 # How tests are made; test/CMakeLists.txt is the list. Names in ctest: DIR/NAME for a file test/DIR/NAME_test.c.
-# Labels: unit, model, stress, house, install.
+# Labels: unit, model, stress, fuzz, house, install.
 include_guard(GLOBAL)
 
 option(UVFLOW_BUILD_MODELS "Build the models, if a C++ compiler and Relacy are found" ON)
+option(UVFLOW_BUILD_FUZZ "Build the fuzz targets for libFuzzer, too (clang only; the preset fuzz has the flags)" OFF)
 
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
@@ -61,6 +62,23 @@ function(uvflow_stress name)
   string(REGEX REPLACE "_$" "" test stress/${name}_${arguments})
   add_test(NAME ${test} COMMAND ${name}_stress ${ARGN})
   set_tests_properties(${test} PROPERTIES TIMEOUT 120 LABELS stress)
+endfunction()
+
+# uvflow_fuzz(NAME FILE...): a fuzz target of test/fuzz/. As an ordinary program, NAME_random with NAME_random.c, which runs
+# the corpus, and then random inputs for 5 seconds; with UVFLOW_BUILD_FUZZ also with libFuzzer, as NAME_fuzz.
+function(uvflow_fuzz name)
+  set(dir ${PROJECT_SOURCE_DIR}/test/fuzz)
+  uvflow_test_program(${name}_random fuzz/${name}_random.c)
+  target_sources(${name}_random PRIVATE ${ARGN})
+  add_test(NAME fuzz/${name}_corpus COMMAND ${name}_random ${dir}/corpus)
+  add_test(NAME fuzz/${name}_random_seed_1_seconds_5 COMMAND ${name}_random --seed 1 --seconds 5)
+  set_tests_properties(fuzz/${name}_corpus fuzz/${name}_random_seed_1_seconds_5 PROPERTIES TIMEOUT 120 LABELS fuzz)
+  if(UVFLOW_BUILD_FUZZ)
+    add_executable(${name}_fuzz ${ARGN})
+    uvflow_compile(${name}_fuzz)
+    target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(${name}_fuzz PRIVATE uvf_test_support)
+  endif()
 endfunction()
 
 # ---- models ----

@@ -317,7 +317,7 @@ static void withdraw(ref_t *r, int i, int status) {
 }
 
 static bool may_be_told(const ref_t *r, const ref_req_t *q) {
-  return q->told || (q->op == REF_RECV && r->handed.head != r->handed.tail);
+  return q->told || q->timed || q->cancelled || (q->op == REF_RECV && r->handed.head != r->handed.tail);
 }
 
 void ref_cancel(ref_t *r, int i, int result) {
