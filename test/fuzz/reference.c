@@ -135,7 +135,8 @@ int ref_try_send(ref_t *r, uint32_t id) {
     drop(r, id);
     return 0;
   }
-  if (r->overflow == UVF_OVERFLOW_DROP_OLDEST && ref_len(r) > 0 && !(REF_STRICT && item_waits(r))) {
+  if (r->overflow == UVF_OVERFLOW_DROP_OLDEST && ref_len(r) > 0 &&
+      !((REF_STRICT & STRICT_ORDER) != 0 && item_waits(r))) {
     drop(r, r->queue.ids[r->queue.head++]);
     enqueue(r, id);
     return 0;
@@ -384,23 +385,20 @@ void ref_called_back(ref_t *r, int i, int status) {
 void ref_resume(ref_t *r, int i, unsigned turn) {
   r->readers[i].paused = false;
   r->readers[i].resumed = turn;
-  if (!REF_STRICT) r->readers[i].turn_took = 0;
+  if ((REF_STRICT & STRICT_RESUME) == 0) r->readers[i].turn_took = 0;
 }
 
 static void read_end(ref_t *r, ref_reader_t *rd, int i, int n) {
-  if (n == UV_ECANCELED && r->detaching)
-    ;
-  else if (rd->paused)
-    ref_fail("reader %d: %d while it is paused", i, n);
-  else if (!ref_at_end(r) || n != ref_end_code(r))
-    ref_fail("reader %d: %d, the end is %s", i, n, ref_at_end(r) ? "another" : "not reached");
   rd->active = false;
+  if (n == UV_ECANCELED && r->detaching) return;
+  if (rd->paused) ref_fail("reader %d: %d while it is paused", i, n);
+  if (!ref_at_end(r) || n != ref_end_code(r)) ref_fail("reader %d: %d, which is not the end", i, n);
 }
 
 void ref_read(ref_t *r, int i, int n, unsigned turn, size_t *first) {
   ref_reader_t *rd = &r->readers[i];
   if (!rd->active) ref_fail("reader %d: called (%d), but it is not active", i, n);
-  if (REF_STRICT && n != UV_ECANCELED && rd->resumed == turn)
+  if ((REF_STRICT & STRICT_RESUME) != 0 && n != UV_ECANCELED && rd->resumed == turn)
     ref_fail("reader %d: called in the turn of its resume", i);
   if (n < 0) {
     read_end(r, rd, i, n);
@@ -413,7 +411,7 @@ void ref_read(ref_t *r, int i, int n, unsigned turn, size_t *first) {
   rd->turn_took += (uint32_t)n;
   rd->armed = false;
   if (n == 0 || (uint32_t)n > rd->max_batch) ref_fail("reader %d: a batch of %d, at most %u", i, n, rd->max_batch);
-  if (rd->turn_took > rd->turn_items && (REF_STRICT || !ref_is_rendezvous(r)))
+  if (rd->turn_took > rd->turn_items && ((REF_STRICT & STRICT_TURN) != 0 || !ref_is_rendezvous(r)))
     ref_fail("reader %d: %u items in a turn", i, rd->turn_took);
   if (ref_is_rendezvous(r)) return; /* the target finds out whose item it is */
   if ((size_t)n > ref_len(r)) ref_serve(r);

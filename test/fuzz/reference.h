@@ -9,14 +9,21 @@
 
 #include <uvflow.h>
 
-/* Where the library differs from its headers and it is not settled which of them is right, the reference takes both; with
- * -DREF_STRICT=1 the headers alone.
- *   - uvf_rx_status of a closed channel with nothing left but permits: a receive would wait, the status is the end already
- *   - stats.returned counts who waits for a permit where a close ends the wait, but not at a timeout or a cancel
- *   - DROP_OLDEST, all room held by permits, a send waits, a permit is used: the next send drops that item and goes in, before
- *     the send that waits
- *   - turn_items of a reader of a rendezvous: it gets another turn in the same one while senders wait
- *   - uvf_reader_resume in a callback: callbacks come in the same turn, and turn_items is counted anew */
+/* Where the library differs from its headers and it is not settled which of them is right, the reference takes both, or the
+ * headers alone with these in REF_STRICT (-DREF_STRICT=31: all). Each one goes when it is settled. */
+enum {
+  /* uvf_rx_status of a closed channel with nothing left but permits: a receive would wait, but the status is the end. */
+  STRICT_STATUS = 1,
+  /* stats.returned counts who waits for a permit where a close ends the wait, but not at a timeout or a cancel. */
+  STRICT_RETURNED = 2,
+  /* DROP_OLDEST, all room is held by permits, a send waits, a permit is used: the next send drops that item and goes in
+   * before the send that waits. */
+  STRICT_ORDER = 4,
+  /* turn_items of a reader of a rendezvous: it gets another turn in the same one while senders wait. */
+  STRICT_TURN = 8,
+  /* uvf_reader_resume in a callback: callbacks come in the same turn, and turn_items is counted anew. */
+  STRICT_RESUME = 16
+};
 #ifndef REF_STRICT
 #define REF_STRICT 0
 #endif
