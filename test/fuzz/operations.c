@@ -267,11 +267,48 @@ static void op_stop_host(target_t *t, uint8_t arg) {
   test_host_stop(&t->host);
 }
 
+/* Without waiting: an error of its own on the loop's thread, which this one is until the loop has gone. */
+static int expected_sync(const target_t *t, int r) {
+  return has_loop(t) ? UVF_EDEADLK : r == UV_EAGAIN ? UV_ETIMEDOUT : r;
+}
+
+static void sync_send(target_t *t) {
+  void *item = items_new(t, 1);
+  int r = t->ref.closed ? UV_EPIPE : UV_EAGAIN; /* of a rendezvous, where nobody receives any more */
+  if (!has_loop(t) && !ref_is_rendezvous(&t->ref)) r = ref_try_send(&t->ref, t->ids);
+  must_be("send_sync", uvf_send_sync(t->tx, item, UVF_NOWAIT), expected_sync(t, r));
+  t->ids++;
+  free(item);
+}
+
+static void sync_recv(target_t *t) {
+  void *item = malloc(t->options.item_size);
+  uint32_t id = 0;
+  int r = has_loop(t) ? 0 : ref_try_recv(&t->ref, &id);
+  must_be("recv_sync", uvf_recv_sync(t->rx, item, UVF_NOWAIT), expected_sync(t, r));
+  if (!has_loop(t) && r == 0) item_check(t, item, id, "recv_sync");
+  free(item);
+}
+
+static void sync_reserve(target_t *t) {
+  int i = FUZZ_PERMITS - 1;
+  if (t->permit[i] != FUZZ_NONE) return;
+  int r = has_loop(t) ? 0 : ref_try_reserve(&t->ref);
+  must_be("reserve_sync", uvf_reserve_sync(t->tx, &t->permits[i], UVF_NOWAIT), expected_sync(t, r));
+  if (!has_loop(t) && r == 0) t->permit[i] = FUZZ_HELD;
+}
+
 static void op_sync(target_t *t, uint8_t arg) {
-  (void)arg;
-  if (!has_loop(t) || t->ref.tx_refs == 0) return;
-  trace(t, "send_sync on the loop's thread");
-  must_be("send_sync", uvf_send_sync(t->tx, t->reqs[0].item, UVF_NOWAIT), UVF_EDEADLK);
+  static const char *const names[] = {"send_sync", "recv_sync", "reserve_sync", "wait_closed_sync"};
+  int kind = arg % 4;
+  if ((kind == 1 ? t->ref.rx_refs : t->ref.tx_refs) == 0) return;
+  trace(t, "%s, item %u", names[kind], t->ids);
+  if (kind == 0) sync_send(t);
+  if (kind == 1) sync_recv(t);
+  if (kind == 2) sync_reserve(t);
+  if (kind == 3)
+    must_be("wait_closed_sync", uvf_wait_closed_sync(t->tx, UVF_NOWAIT),
+            expected_sync(t, t->ref.closed ? 0 : UV_EAGAIN));
 }
 
 /* ---- the table ---- */
@@ -301,13 +338,13 @@ static const struct {
   void (*run)(target_t *t, uint8_t arg);
   int share;
 } table[] = {
-    {op_try_send, 24},     {op_try_send_n, 16},    {op_try_recv, 14},    {op_try_recv_n, 10},   {op_send, 22},
+    {op_try_send, 22},     {op_try_send_n, 16},    {op_try_recv, 14},    {op_try_recv_n, 10},   {op_send, 22},
     {op_recv, 16},         {op_reserve, 12},       {op_readable, 8},     {op_closed, 4},        {op_cancel, 8},
     {op_reader_start, 12}, {op_reader_stop, 6},    {op_reader_pause, 5}, {op_reader_resume, 6}, {op_try_reserve, 8},
     {op_permit_send, 8},   {op_permit_release, 6}, {op_tx_retain, 3},    {op_tx_release, 3},    {op_rx_retain, 3},
     {op_rx_release, 3},    {op_weaken, 2},         {op_upgrade, 3},      {op_weak_release, 2},  {op_tx_close, 2},
     {op_rx_close, 2},      {op_rx_abort, 2},       {op_turn, 18},        {op_run, 12},          {op_advance, 10},
-    {op_detach, 1},        {op_stop_host, 2},      {op_sync, 1},         {op_unref, 2},
+    {op_detach, 1},        {op_stop_host, 2},      {op_sync, 3},         {op_unref, 2},
 };
 
 void operate(target_t *t) {
