@@ -12,6 +12,8 @@
  *   chan_t                        a channel whose consumer lives on the port's loop
  *   void chan_open(chan_t *, port_t *, size_t cap, chan_cb, void *arg)   zeroed memory; cap 0: unbounded
  *   void chan_send(chan_t *, msg_t)   any thread; blocks while a bounded channel is full
+ *   void chan_open_spsc(...)      where PEER_SPSC is defined: as chan_open, for one thread that sends
+ *   void chan_send_n(chan_t *, const msg_t *, int n)   where PEER_BATCHES is defined: several in one call
  *   void chan_close(chan_t *)         nobody sends any more; the memory stays until port_close has ended
  *
  *   inbox_t                       an unbounded queue that a plain thread waits on

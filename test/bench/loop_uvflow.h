@@ -39,16 +39,39 @@ static void chan_read(uvf_reader_t *reader, int n, void *items) {
     c->cb(c, &msgs[i], c->arg);
 }
 
-static void chan_open(chan_t *c, port_t *p, size_t cap, chan_cb cb, void *arg) {
-  ends_open(&c->ends, cap, 0);
+static void chan_open_with(chan_t *c, port_t *p, size_t cap, unsigned flags, chan_cb cb, void *arg) {
+  ends_open(&c->ends, cap, flags);
   c->cb = cb;
   c->arg = arg;
   c->reader.data = c;
   must(uvf_reader_start(*p, &c->reader, c->ends.rx, NULL, chan_read) == 0, "uvf_reader_start");
 }
 
+static void chan_open(chan_t *c, port_t *p, size_t cap, chan_cb cb, void *arg) {
+  chan_open_with(c, p, cap, 0, cb, arg);
+}
+
+#define PEER_SPSC
+static inline void chan_open_spsc(chan_t *c, port_t *p, size_t cap, chan_cb cb, void *arg) {
+  chan_open_with(c, p, cap, UVF_SPSC, cb, arg);
+}
+
 static inline void chan_send(chan_t *c, msg_t m) {
   ends_send(&c->ends, m);
+}
+
+#define PEER_BATCHES
+static inline void chan_send_n(chan_t *c, const msg_t *msgs, int n) {
+  while (n > 0) {
+    int k = uvf_try_send_n(c->ends.tx, msgs, n);
+    if (k == UV_EAGAIN) {
+      ends_send(&c->ends, *msgs);
+      k = 1;
+    }
+    must(k > 0, "uvflow: send");
+    msgs += k;
+    n -= k;
+  }
 }
 
 static void chan_close(chan_t *c) {

@@ -4,6 +4,7 @@
 #include PEER_H
 
 #define TO_LOOP_N 4000000u
+#define BATCH 32
 #define PING_PONG_N 100000u
 #define SPORADIC_N 20000u
 #define SPORADIC_GAP_NS 100000u
@@ -11,6 +12,17 @@
 
 #ifndef PEER_ONLY_WAKES
 #define PEER_ONLY_WAKES 0
+#endif
+
+/* Peers without these do what they can. */
+#ifndef PEER_SPSC
+#define chan_open_spsc chan_open
+#endif
+#ifndef PEER_BATCHES
+static inline void chan_send_n(chan_t *c, const msg_t *msgs, int n) {
+  for (int i = 0; i < n; i++)
+    chan_send(c, msgs[i]);
+}
 #endif
 
 /* A loop with its port, on the thread that runs it. */
@@ -69,18 +81,33 @@ static void *produce(void *arg) {
   return NULL;
 }
 
-static result_t to_loop(const work_t *work) {
+static void *produce_batches(void *arg) {
+  producer_t *p = arg;
+  msg_t batch[BATCH];
+  pthread_barrier_wait(p->start);
+  for (uint64_t i = 0; i < p->n; i += BATCH) {
+    for (uint64_t k = 0; k < BATCH; k++)
+      batch[k] = msg_make(p->nth, i + k, 0);
+    chan_send_n(p->chan, batch, BATCH);
+  }
+  return NULL;
+}
+
+static result_t run_to_loop(const work_t *work, bool two_threads, void *(*producer)(void *)) {
   sink_t *sink = must_alloc(sizeof *sink);
   chan_t *chan = must_alloc(sizeof *chan);
   pthread_barrier_t start;
   pthread_t threads[MAX_PRODUCERS];
   producer_t args[MAX_PRODUCERS];
   loop_open(&sink->loop);
-  chan_open(chan, &sink->loop.port, work->cap, sink_msg, sink);
+  if (two_threads)
+    chan_open_spsc(chan, &sink->loop.port, work->cap, sink_msg, sink);
+  else
+    chan_open(chan, &sink->loop.port, work->cap, sink_msg, sink);
   pthread_barrier_init(&start, NULL, work->count + 1);
   for (unsigned i = 0; i < work->count; i++) {
     args[i] = (producer_t){chan, &start, i, TO_LOOP_N / work->count};
-    threads[i] = thread_start(produce, &args[i]);
+    threads[i] = thread_start(producer, &args[i]);
   }
 
   uint64_t begin = now_ns();
@@ -96,6 +123,18 @@ static result_t to_loop(const work_t *work) {
   free(chan);
   free(sink);
   return result;
+}
+
+static result_t to_loop(const work_t *work) {
+  return run_to_loop(work, false, produce);
+}
+
+static result_t to_loop_spsc(const work_t *work) {
+  return run_to_loop(work, true, produce);
+}
+
+static result_t to_loop_batches(const work_t *work) {
+  return run_to_loop(work, false, produce_batches);
 }
 
 /* ---- many ---- */
@@ -324,6 +363,8 @@ static const work_t works[] = {
     {"to_loop/2p/cap1024", to_loop, 2, RING},
     {"to_loop/4p/cap1024", to_loop, 4, RING},
     {"to_loop/8p/cap1024", to_loop, 8, RING},
+    {"to_loop/1p/spsc1024", to_loop_spsc, 1, RING},
+    {"to_loop/1p/batch32", to_loop_batches, 1, RING},
     {"many/1", many, 1, 0},
     {"many/1000", many, 1000, 0},
     {"many/10000", many, 10000, 0},
