@@ -171,10 +171,20 @@ static void free_slots(uvf__mpmc_ring_t *q, uint64_t p, int n) {
   a_fence(seq_cst);                                                   /* R5 */
 }
 
+/* The common case of head_claim, short enough to be inlined. */
+static inline int head_claim_one(uvf__mpmc_ring_t *q, uint64_t *at) {
+  uint64_t h = a_load(&q->head, acquire);                                      /* R3 */
+  if (is_full(q, h) && a_cas(&q->head, &h, idx_add(h, 1), acq_rel, acquire)) { /* R3 */
+    *at = h;
+    return 1;
+  }
+  return head_claim(q, 1, false, at);
+}
+
 static int ring_recv(uvf__queue_t *base, void *items, int n) {
   uvf__mpmc_ring_t *q = ring_of(base);
   uint64_t p;
-  int r = head_claim(q, n, false, &p);
+  int r = n == 1 ? head_claim_one(q, &p) : head_claim(q, n, false, &p);
   if (r <= 0) return r;
   for (int i = 0; i < r; i++)
     uvf__item_read((char *)items + (size_t)i * base->item_size, slot_at(q, idx_add(p, (uint64_t)i)), base->item_size);

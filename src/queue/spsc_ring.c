@@ -31,6 +31,7 @@
 #include "queue/item.h"
 
 #define NOT_SETTLED UINT64_MAX
+#define PREFETCH_SLOTS 8 /* ahead of tail */
 
 static uvf__spsc_ring_t *spsc_of(uvf__queue_t *q) {
   return uvf__container(q, uvf__spsc_ring_t, base);
@@ -60,17 +61,22 @@ static void set_held(uvf__spsc_ring_t *q, uint32_t held) {
   a_store(&q->held, held, relaxed); /* S8 */
 }
 
-static void sender_leave(uvf__spsc_ring_t *q) {
-  a_store(&q->busy, 0, release);                                                                           /* S3 */
-  light_fence();                                                                                           /* S5 */
-  if (a_load(&q->how, acquire) == 0 || held_of(q) != 0 || a_load(&q->end, relaxed) != NOT_SETTLED) return; /* S3, S4 */
+/* The sender found it closed on its way out. */
+static void settle_late(uvf__spsc_ring_t *q) {
+  if (held_of(q) != 0 || a_load(&q->end, relaxed) != NOT_SETTLED) return; /* S4 */
   settle(q);
   light_fence(); /* S5: before the caller's look at the marks, as after a send */
 }
 
+static inline void sender_leave(uvf__spsc_ring_t *q) {
+  a_store(&q->busy, 0, release);                     /* S3 */
+  light_fence();                                     /* S5 */
+  if (a_load(&q->how, acquire) != 0) settle_late(q); /* S3 */
+}
+
 /* Begins a step of the sending role, which sender_leave ends; tells how far closing has gone. Also who is refused then leaves,
  * since a closer may have seen it busy. */
-static int sender_enter(uvf__spsc_ring_t *q) {
+static inline int sender_enter(uvf__spsc_ring_t *q) {
 #if UVFLOW_CHECKS
   uvf__check(a_swap(&q->busy, 1, relaxed) == 0); /* S3: two senders at once break the promise of UVF_SPSC */
 #else
@@ -80,15 +86,21 @@ static int sender_enter(uvf__spsc_ring_t *q) {
   return (int)a_load(&q->how, acquire); /* S3 */
 }
 
-/* How many of n further items have room, permits left aside. */
-static int room(uvf__spsc_ring_t *q, uint64_t tail, int n) {
-  uint64_t used = tail + held_of(q) - q->head_seen;
-  if (used + (uint64_t)n > q->capacity) {
+/* How many items have room, permits left aside; n: so many are wanted. */
+static inline uint64_t room(uvf__spsc_ring_t *q, uint64_t tail, int n) {
+  uint64_t taken = tail + held_of(q), left = q->capacity - (taken - q->head_seen);
+  if (left < (uint64_t)n) {
     q->head_seen = a_load(&q->head, seq_cst); /* S2 */
-    used = tail + held_of(q) - q->head_seen;
+    left = q->capacity - (taken - q->head_seen);
   }
-  uint64_t left = q->capacity - used;
-  return (uint64_t)n < left ? n : (int)left;
+  return left;
+}
+
+/* The common case. Asks for the line of a coming send, if it is known to be free. */
+static inline void put_one(uvf__spsc_ring_t *q, uint64_t tail, const void *item, uint64_t left) {
+  if (left > PREFETCH_SLOTS) uvf__prefetch_write(slot_at(q, tail + PREFETCH_SLOTS));
+  uvf__item_write(slot_at(q, tail), item, q->base.item_size);
+  a_store(&q->tail, tail + 1, release); /* S1 */
 }
 
 static void put(uvf__spsc_ring_t *q, uint64_t tail, const char *items, int n) {
@@ -104,12 +116,12 @@ static int spsc_send(uvf__queue_t *base, const void *items, int n) {
   uvf__spsc_ring_t *q = spsc_of(base);
   int r = UV_EPIPE;
   if (sender_enter(q) == 0) {
-    uint64_t tail = a_load(&q->tail, relaxed); /* S6 */
-    r = room(q, tail, n);
-    if (r > 0)
+    uint64_t tail = a_load(&q->tail, relaxed), left = room(q, tail, n); /* S6 */
+    r = left == 0 ? UV_EAGAIN : (uint64_t)n < left ? n : (int)left;
+    if (r == 1)
+      put_one(q, tail, items, left);
+    else if (r > 1)
       put(q, tail, (const char *)items, r);
-    else
-      r = UV_EAGAIN;
   }
   sender_leave(q);
   return r;
