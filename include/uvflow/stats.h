@@ -73,7 +73,8 @@ UVF_EXTERN size_t uvf_rx_len(const uvf_rx_t *rx);
 UVF_EXTERN int uvf_tx_status(const uvf_tx_t *tx);
 
 /**
- * Returns 0 while the channel is open or items are left, then UV_EOF or the cause of the close, as a receive would.
+ * Returns 0 while the channel is open or items are left or may still come (permits), then UV_EOF or the cause of the
+ * close, as a receive would.
  *
  * Thread: any
  */

@@ -168,9 +168,6 @@ int uvf__chan_end(uvf__chan_t *c);
 void uvf__chan_drop_all(uvf__chan_t *c);
 void uvf__chan_drop_items(uvf__chan_t *c, void *items, int n);
 
-/* overflow.c: uvf__queued's send where the channel has a drop mode. */
-int uvf__overflow_send(uvf__chan_t *c, const void *items, int n);
-
 /* dump.c */
 int uvf__chan_set_name(uvf__chan_t *c, const char *name); /* 0 or UV_ENOMEM */
 void uvf__chan_forget_name(uvf__chan_t *c);

@@ -9,7 +9,30 @@
 #include "base/alloc.h"
 #include "chan/queued.h"
 
-#define SMALL_ITEM 256
+/* ---- what is evicted, until it is dropped: after the locks ---- */
+
+void uvf__evicted_init(uvf__evicted_t *e, const uvf__chan_t *c) {
+  e->ready = c->overflow == UVF_OVERFLOW_DROP_OLDEST;
+  e->full = false;
+  e->large = NULL;
+  if (!e->ready || c->item_size <= sizeof e->small || c->drop == NULL) return;
+  e->large = uvf__calloc(1, c->item_size);
+  e->ready = e->large != NULL;
+}
+
+void uvf__evicted_fini(uvf__evicted_t *e, uvf__chan_t *c) {
+  if (e->full) uvf__chan_drop_items(c, e->large != NULL ? e->large : e->small, 1);
+  uvf__free(e->large);
+}
+
+int uvf__evict_for(uvf__chan_t *c, const void *item, uvf__evicted_t *e) {
+  void *to = c->drop == NULL ? NULL : e->large != NULL ? e->large : e->small;
+  int r = uvf__locked_ring_replace(&c->q.locked, item, to);
+  e->full = r > 0;
+  return r > 0 ? 0 : r;
+}
+
+/* ---- sending ---- */
 
 static int drop_newest(uvf__chan_t *c, const char *items, int n) {
   int done = uvf__queued_put(c, items, n);
@@ -24,34 +47,28 @@ static int drop_newest(uvf__chan_t *c, const char *items, int n) {
   return n;
 }
 
-/* Moves one item in, whatever it costs. `evicted`: memory for an item, or NULL if there is no drop to call. */
-static int replace(uvf__chan_t *c, const void *item, void *evicted) {
-  int r = uvf__locked_ring_replace(&c->q.locked, item, evicted);
-  if (r < 0) return r;
-  uvf__queued_published(c, 1);
-  if (r > 0) uvf__chan_drop_items(c, evicted, 1);
-  return 0;
+/* Moves one item in, whatever it costs; but behind those who wait: they have been served as far as that goes. */
+static int replace(uvf__chan_t *c, const void *item) {
+  uvf__evicted_t e;
+  uvf__evicted_init(&e, c);
+  int r = e.ready ? uvf__evict_for(c, item, &e) : UV_ENOMEM;
+  if (r == 0) uvf__queued_published(c, 1);
+  uvf__evicted_fini(&e, c);
+  return r;
 }
 
-static int drop_oldest(uvf__chan_t *c, const char *items, int n, void *evicted) {
+static int drop_oldest(uvf__chan_t *c, const char *items, int n) {
   int done = 0, r = 0;
   while (done < n && r >= 0) {
     const char *item = items + (size_t)done * c->item_size;
     r = uvf__queued_put(c, item, 1);
-    if (r == UV_EAGAIN) r = replace(c, item, evicted);
+    if (r == UV_EAGAIN) r = replace(c, item);
     if (r >= 0) done++;
   }
   return done > 0 ? done : r;
 }
 
 int uvf__overflow_send(uvf__chan_t *c, const void *items, int n) {
-  _Alignas(max_align_t) char small[SMALL_ITEM];
-  if (c->overflow == UVF_OVERFLOW_DROP_NEWEST) return drop_newest(c, (const char *)items, n);
-  if (c->drop == NULL) return drop_oldest(c, (const char *)items, n, NULL);
-  if (c->item_size <= sizeof small) return drop_oldest(c, (const char *)items, n, small);
-  void *large = uvf__calloc(1, c->item_size);
-  if (large == NULL) return UV_ENOMEM;
-  int r = drop_oldest(c, (const char *)items, n, large);
-  uvf__free(large);
-  return r;
+  return c->overflow == UVF_OVERFLOW_DROP_NEWEST ? drop_newest(c, (const char *)items, n)
+                                                 : drop_oldest(c, (const char *)items, n);
 }

@@ -34,45 +34,79 @@ void uvf__queued_published(uvf__chan_t *c, int k) {
   if ((marks & UVF__MARK_RX) != 0) wake_receivers(c, k);
 }
 
-/* Under the lock: moves waiting senders in while there is room. True: `bells` is full, come again. */
-static bool serve_some(uvf__chan_t *c, uvf__bells_t *bells, int *served) {
-  uvf__queue_t *q = uvf__queue_of(c);
+/* What one pass of serving brings with it. */
+typedef struct {
+  uvf__bells_t bells;
+  uvf__evicted_t evicted;
+  int served;
+} serving_t;
+
+/* A waiter that was decided and given room gets what it waits for. */
+static void fulfil(uvf__chan_t *c, uvf__waiter_t *w, serving_t *s) {
+  if (w->type == &uvf__queued_reserve_wait) {
+    uvf__permit_grant(w->item, (uvf_tx_t *)w->object);
+    return;
+  }
+  w->status = c->ops->send_held(uvf__queue_of(c), w->item);
+  s->served++;
+}
+
+static void announce(uvf__chan_t *c, uvf__waiter_t *w, serving_t *s) {
+  if (w->status != 0 && w->status != UV_EAGAIN && w->type == &uvf__queued_send_wait) uvf__chan_count_returned(c);
+  uvf__waits_announce(&c->waits, &c->waits.tx, w, &s->bells);
+}
+
+/* Full, but the oldest item may go. Where there is none any more, the waiter tries for itself. False: this is no way. */
+static bool serve_by_eviction(uvf__chan_t *c, uvf__waiter_t *w, serving_t *s) {
+  if (!s->evicted.ready || w->type != &uvf__queued_send_wait) return false;
+  if (!uvf__waits_decide(&c->waits, w, UV_EAGAIN)) {
+    uvf__waits_unlink(&c->waits, &c->waits.tx, w);
+    return true;
+  }
+  w->status = uvf__evict_for(c, w->item, &s->evicted);
+  if (w->status == 0) s->served++;
+  announce(c, w, s);
+  return true;
+}
+
+/* Under the lock: moves waiting senders in while there is room. True: come again. */
+static bool serve_some(uvf__chan_t *c, serving_t *s) {
   uvf__waits_t *ws = &c->waits;
   uvf__waiter_t *w;
   while ((w = uvf__waits_first(&ws->tx)) != NULL) {
-    if (uvf__bells_full(bells)) return true;
-    int r = c->ops->reserve(q);
-    if (r == UV_EAGAIN) return false;
+    if (uvf__bells_full(&s->bells) || s->evicted.full) return true;
+    int r = c->ops->reserve(uvf__queue_of(c));
+    if (r == UV_EAGAIN) {
+      if (!serve_by_eviction(c, w, s)) return false;
+      continue;
+    }
     while (w != NULL && !uvf__waits_decide(ws, w, r)) {
       uvf__waits_unlink(ws, &ws->tx, w); /* it has left; the room goes to the next one */
       w = uvf__waits_first(&ws->tx);
     }
     if (w == NULL) {
-      if (r == 0) c->ops->unreserve(q);
+      if (r == 0) c->ops->unreserve(uvf__queue_of(c));
       return false;
     }
-    if (w->type == &uvf__queued_reserve_wait) {
-      if (r == 0) uvf__permit_grant(w->item, (uvf_tx_t *)w->object);
-    } else if (r == 0) {
-      w->status = c->ops->send_held(q, w->item);
-      (*served)++;
-    }
-    if (w->status != 0) uvf__chan_count_returned(c);
-    uvf__waits_announce(ws, &ws->tx, w, bells);
+    if (r == 0) fulfil(c, w, s);
+    announce(c, w, s);
   }
   return false;
 }
 
 /* One pass of serving; `enlist`, if not NULL, is linked first. True: come again. */
 static bool serve_pass(uvf__chan_t *c, uvf__waiter_t *enlist, bool front) {
-  uvf__bells_t bells = uvf__bells_none();
-  int served = 0;
+  serving_t s;
+  s.bells = uvf__bells_none();
+  s.served = 0;
+  uvf__evicted_init(&s.evicted, c);
   uvf__lock(&c->waits.lock);
   if (enlist != NULL) uvf__waits_link(&c->waits, &c->waits.tx, enlist, front);
-  bool more = serve_some(c, &bells, &served);
+  bool more = serve_some(c, &s);
   uvf__unlock(&c->waits.lock);
-  uvf__bells_ring(&bells);
-  if (served > 0) uvf__queued_published(c, served);
+  uvf__bells_ring(&s.bells);
+  if (s.served > 0) uvf__queued_published(c, s.served);
+  uvf__evicted_fini(&s.evicted, c);
   return more;
 }
 
@@ -211,10 +245,12 @@ static void queued_unreserve(uvf__chan_t *c) {
 static int queued_send_held(uvf__chan_t *c, const void *item) {
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
   int r = c->ops->send_held(uvf__queue_of(c), item);
-  if (r == 0)
+  if (r == 0) {
     uvf__queued_published(c, 1);
-  else if (r == UV_EPIPE)
+    queued_serve(c); /* DROP_OLDEST: now there is something that may go */
+  } else if (r == UV_EPIPE) {
     room_freed(c);
+  }
   return r;
 }
 

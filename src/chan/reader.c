@@ -126,7 +126,7 @@ static bool deliver(reader_t *rd, turn_t *t, const uvf__run_t *run) {
  * while it is linked. */
 static bool stays(reader_t *rd, const turn_t *t) {
   uint64_t now = rd->op.loop->turn_began_us, capacity = chan_of(rd)->capacity;
-  if (capacity == UVF_RENDEZVOUS) return t->spent;
+  if (capacity == UVF_RENDEZVOUS) return t->spent || t->there == 0;
   if (t->took == 0) return uvf__pace_look_again(&rd->pace, now);
   uvf__pace_took(&rd->pace, now, t->took, capacity);
   return true;
@@ -301,7 +301,9 @@ void uvf_reader_resume(uvf_reader_t *reader) {
   reader_t *rd = (reader_t *)(void *)reader;
   if (!is_mine(rd) || !has_flag(rd, UVF__OP_PAUSED)) return;
   uvf__loop_op_flag(&rd->op, UVF__OP_PAUSED, false);
-  schedule(rd);
+  if (rd->op.loop->running == rd || scheduled(rd)) return;
+  /* In a turn, not before the next one: it may have had its share of this one. */
+  if (uvf__op_word(&rd->op) == UVF__PRIV) uvf__loop_run_later(rd->op.loop, &rd->op);
 }
 
 void uvf_reader_ref(uvf_reader_t *reader) {

@@ -78,7 +78,8 @@ int uvf_tx_status(const uvf_tx_t *tx) {
 int uvf_rx_status(const uvf_rx_t *rx) {
   if (rx == NULL) return UV_EINVAL;
   uvf__chan_t *c = uvf__chan_of_rx(rx);
-  int how = closed(c);
-  if (how == 0 || ((how & UVF__ABORTED) == 0 && length(c) > 0)) return 0;
-  return uvf__chan_end(c);
+  if (closed(c) == 0) return 0;
+  if (uvf__chan_foreign(c)) return uvf__chan_end(c);
+  int r = c->kind->look(c);
+  return r == UV_EAGAIN ? 0 : r; /* that waits for a permit, or for an item that is being written */
 }
