@@ -160,7 +160,7 @@ int ref_try_reserve(ref_t *r) {
 static uint32_t take(ref_t *r) {
   uint32_t id = r->queue.ids[r->queue.head++];
   r->received++;
-  if (r->loan > 0) r->loan++;
+  if (r->loan > 0 && (REF_STRICT & STRICT_ROOM) == 0) r->loan++;
   return id;
 }
 

@@ -10,7 +10,7 @@
 #include <uvflow.h>
 
 /* Where the library differs from its headers and it is not settled which of them is right, the reference takes both, or the
- * headers alone with these in REF_STRICT (-DREF_STRICT=31: all). Each one goes when it is settled. */
+ * headers alone with these in REF_STRICT (-DREF_STRICT=63: all). Each one goes when it is settled. */
 enum {
   /* uvf_rx_status of a closed channel with nothing left but permits: a receive would wait, but the status is the end. */
   STRICT_STATUS = 1,
@@ -22,7 +22,9 @@ enum {
   /* turn_items of a reader of a rendezvous: it gets another turn in the same one while senders wait. */
   STRICT_TURN = 8,
   /* uvf_reader_resume in a callback: callbacks come in the same turn, and turn_items is counted anew. */
-  STRICT_RESUME = 16
+  STRICT_RESUME = 16,
+  /* What is received inside of a reader's callback by other means gives its room back only with the batch. */
+  STRICT_ROOM = 32
 };
 #ifndef REF_STRICT
 #define REF_STRICT 0
