@@ -198,7 +198,7 @@ void compare(target_t *t) {
 
 static void configure(target_t *t) {
   static const size_t capacities[] = {1, 2, 3, 4, 5, 6, 7, 8, UVF_UNBOUNDED, UVF_RENDEZVOUS, 1, 2, 4, 20, 64, 100};
-  static const size_t sizes[] = {0, 1, 4, 8, 16, 24, 40, 300};
+  static const size_t sizes[] = {0, 1, 4, 8, 16, 24, 40, FUZZ_LARGEST};
   static const uint32_t turns[] = {0, 0, 0, 1, 2, 3, 5, 8};
   static const uint32_t steps[] = {1, 3, 10, 50};
   static const uvf_overflow_t overflows[] = {UVF_OVERFLOW_WAIT, UVF_OVERFLOW_WAIT, UVF_OVERFLOW_DROP_OLDEST,

@@ -24,16 +24,19 @@ static void enter(target_t *t, int reader) {
   if (t->ref.late && (reader != t->late_reader || t->late_turn != t->host.turns)) ref_serve(&t->ref);
 }
 
+/* Of a rendezvous: which one of those handed over is it? */
+static uint32_t take_handed(target_t *t, const void *item) {
+  const ref_list_t *handed = &t->ref.handed;
+  size_t k = 0, n = handed->tail - handed->head;
+  while (k < n && !item_is(t, item, handed->ids[handed->head + k]))
+    k++;
+  if (k == n) ref_fail("an item that was not handed over");
+  return ref_handed_take(&t->ref, k);
+}
+
 static void received(target_t *t, int i) {
   ref_req_t *q = &t->ref.reqs[i];
-  ref_list_t *handed = &t->ref.handed;
-  if (q->state == REF_WAITING && ref_is_rendezvous(&t->ref)) {
-    size_t k = 0, n = handed->tail - handed->head;
-    while (k < n && !item_is(t, t->reqs[i].item, handed->ids[handed->head + k]))
-      k++;
-    if (k == n) ref_fail("request %d: an item that was not handed over", i);
-    q->id = ref_handed_take(&t->ref, k);
-  }
+  if (q->state == REF_WAITING && ref_is_rendezvous(&t->ref)) q->id = take_handed(t, t->reqs[i].item);
   item_check(t, t->reqs[i].item, q->id, "recv");
 }
 
@@ -57,20 +60,14 @@ static void on_request(uvf_req_t *req, int status) {
 }
 
 /* Of a rendezvous: an item that was handed over, or that of the first waiting sender; the count of sends tells. */
-static void read_rendezvous(target_t *t, int i, const void *items) {
+static void read_rendezvous(target_t *t, const void *items) {
   uvf_chan_stats_t s;
   uint32_t id = 0;
-  ref_list_t *handed = &t->ref.handed;
-  size_t k = 0, n = handed->tail - handed->head;
   uvf_rx_stats(t->rx, &s);
-  if (s.sent != t->ref.sent) {
-    if (ref_try_recv(&t->ref, &id) != 0) ref_fail("reader %d: an item of nobody", i);
-  } else {
-    while (k < n && !item_is(t, items, handed->ids[handed->head + k]))
-      k++;
-    if (k == n) ref_fail("reader %d: an item that was not handed over", i);
-    id = ref_handed_take(&t->ref, k);
-  }
+  if (s.sent == t->ref.sent)
+    id = take_handed(t, items);
+  else if (ref_try_recv(&t->ref, &id) != 0)
+    ref_fail("an item of nobody");
   item_check(t, items, id, "reader");
 }
 
@@ -100,7 +97,7 @@ static void on_read(uvf_reader_t *rd, int n, void *items) {
     return;
   }
   if (ref_is_rendezvous(r))
-    read_rendezvous(t, i, items);
+    read_rendezvous(t, items);
   else
     check_batch(t, n, items, first);
   r->readers[i].inside = true;
@@ -216,13 +213,11 @@ void op_reader_start(target_t *t, uint8_t arg) {
 }
 
 void drop_handed(target_t *t) {
-  ref_list_t *handed = &t->ref.handed, *drops = &t->ref.drops;
-  size_t k = 0, n = handed->tail - handed->head;
-  uint32_t id = t->dropped.ids[drops->tail];
-  while (k < n && !item_same(t, handed->ids[handed->head + k], id))
-    k++;
-  if (k == n) ref_fail("drop of item %u, which was not handed over", id);
-  drops->ids[drops->tail++] = ref_handed_take(&t->ref, k);
+  ref_list_t *drops = &t->ref.drops;
+  char item[FUZZ_LARGEST];
+  item_fill(t, item, t->dropped.ids[drops->tail]);
+  drops->ids[drops->tail] = take_handed(t, item);
+  drops->tail++;
   t->ref.dropped++;
   t->ref.received--;
 }

@@ -9,6 +9,7 @@
 
 enum {
   FUZZ_OPERATIONS = 300, /* of an input; the rest is ignored */
+  FUZZ_LARGEST = 300,    /* bytes of an item */
   FUZZ_MANY = 40,        /* items of one call, at most */
   FUZZ_PERMITS = REF_REQUESTS + 3
 };
