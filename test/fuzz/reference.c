@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/atomic.h"
+
 _Noreturn void ref_fail(const char *format, ...) {
   va_list args;
   va_start(args, format);
@@ -23,7 +25,8 @@ void ref_init(ref_t *r, const uvf_chan_options_t *o) {
   r->capacity = o->capacity;
   r->overflow = o->overflow;
   r->spsc = (o->flags & UVF_SPSC) != 0;
-  r->lends = o->capacity != UVF_RENDEZVOUS && o->overflow != UVF_OVERFLOW_DROP_OLDEST;
+  /* Without atomics all queues are those of DROP_OLDEST, whose readers get copies. */
+  r->lends = UVF__ATOMICS && o->capacity != UVF_RENDEZVOUS && o->overflow != UVF_OVERFLOW_DROP_OLDEST;
   r->tx_refs = r->rx_refs = 1;
 }
 
