@@ -56,14 +56,19 @@ static void announce(uvf__chan_t *c, uvf__waiter_t *w, serving_t *s) {
   uvf__waits_announce(&c->waits, &c->waits.tx, w, &s->bells);
 }
 
-/* Full, but the oldest item may go. Where there is none any more, the waiter tries for itself. False: this is no way. */
-static bool serve_by_eviction(uvf__chan_t *c, uvf__waiter_t *w, serving_t *s) {
-  if (!s->evicted.ready || w->type != &uvf__queued_send_wait) return false;
+/* Full, but the oldest item may go for the first send; who waits for a permit wants room. False: this is no way. */
+static bool serve_by_eviction(uvf__chan_t *c, serving_t *s) {
+  if (!s->evicted.ready || c->ops->look(uvf__queue_of(c)) != 0) return false; /* or all room is held by permits */
+  uvf__waiter_t *w = uvf__waits_first(&c->waits.tx);
+  while (w != NULL && w->type != &uvf__queued_send_wait)
+    w = uvf__waits_next(&c->waits.tx, w);
+  if (w == NULL) return false;
   if (!uvf__waits_decide(&c->waits, w, UV_EAGAIN)) {
     uvf__waits_unlink(&c->waits, &c->waits.tx, w);
     return true;
   }
-  w->status = uvf__evict_for(c, w->item, &s->evicted);
+  w->status =
+      uvf__evict_for(c, w->item, &s->evicted); /* UV_EAGAIN: there was none any more, and it tries again itself */
   if (w->status == 0) s->served++;
   announce(c, w, s);
   return true;
@@ -77,7 +82,7 @@ static bool serve_some(uvf__chan_t *c, serving_t *s) {
     if (uvf__bells_full(&s->bells) || s->evicted.full) return true;
     int r = c->ops->reserve(uvf__queue_of(c));
     if (r == UV_EAGAIN) {
-      if (!serve_by_eviction(c, w, s)) return false;
+      if (!serve_by_eviction(c, s)) return false;
       continue;
     }
     while (w != NULL && !uvf__waits_decide(ws, w, r)) {

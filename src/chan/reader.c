@@ -28,6 +28,7 @@ typedef struct {
   uvf__waiter_t waiter; /* item: the reader's cell if it gets copies, else NULL */
   uvf_read_cb cb;
   uint32_t max_batch, turn_items, turn_us;
+  uint32_t resumed; /* in this turn of the loop, so that its next batch comes in a later one */
   uvf__pace_t pace;
 } reader_t;
 
@@ -145,10 +146,14 @@ static void turn_end(reader_t *rd, const turn_t *t) {
   uvf__loop_run_now(rd->op.loop, &rd->op);
 }
 
+static bool may_go_on(const reader_t *rd) {
+  return !has_flag(rd, UVF__OP_PAUSED | UVF__OP_DETACHED) && rd->resumed != rd->op.loop->turn;
+}
+
 static void take_turn(reader_t *rd, bool woken) {
   uvf__chan_t *c = chan_of(rd);
   turn_t t = turn_begin(rd, woken);
-  while (t.there > 0 && !t.spent && !has_flag(rd, UVF__OP_PAUSED | UVF__OP_DETACHED)) {
+  while (t.there > 0 && !t.spent && may_go_on(rd)) {
     uvf__run_t run;
     uint64_t most = t.there < rd->max_batch ? t.there : rd->max_batch;
     int r = c->kind->claim(c, &rd->waiter, &run, (int)most);
@@ -173,7 +178,7 @@ static void reader_run(uvf__op_t *op) {
     finish(rd, UV_ECANCELED);
   } else if (has_flag(rd, UVF__OP_PAUSED)) {
     rd->waiter.type->pass_on(&rd->waiter);
-  } else if (uvf__pace_hold(&rd->pace, rd->op.loop->turn_began_us)) {
+  } else if (rd->resumed == rd->op.loop->turn || uvf__pace_hold(&rd->pace, rd->op.loop->turn_began_us)) {
     uvf__loop_run_later(rd->op.loop, op);
   } else {
     take_turn(rd, woken);
@@ -257,6 +262,7 @@ int uvf_reader_start(uvf_loop_t *l, uvf_reader_t *reader, uvf_rx_t *rx, const uv
   rd->cb = cb;
   uvf__waiter_init(&rd->waiter, &rd->op, c->kind->recv_wait, uvf_rx_retain(rx), cell);
   uvf__pace_init(&rd->pace);
+  rd->resumed = l->turn - 1;
   set_options(rd, o, max_batch);
   uvf__op_set(&rd->op, UVF__PRIV);
   uvf__loop_add_op(l, &rd->op);
@@ -301,9 +307,8 @@ void uvf_reader_resume(uvf_reader_t *reader) {
   reader_t *rd = (reader_t *)(void *)reader;
   if (!is_mine(rd) || !has_flag(rd, UVF__OP_PAUSED)) return;
   uvf__loop_op_flag(&rd->op, UVF__OP_PAUSED, false);
-  if (rd->op.loop->running == rd || scheduled(rd)) return;
-  /* In a turn, not before the next one: it may have had its share of this one. */
-  if (uvf__op_word(&rd->op) == UVF__PRIV) uvf__loop_run_later(rd->op.loop, &rd->op);
+  rd->resumed = rd->op.loop->turn;
+  schedule(rd);
 }
 
 void uvf_reader_ref(uvf_reader_t *reader) {

@@ -36,6 +36,7 @@ struct uvf_loop_s {
   uint64_t timer_at; /* what the host's timer is set for, ms of its clock; UINT64_MAX: off */
   void *running;     /* the reader whose callback runs; NULL once it was stopped */
   uint64_t turn_began_us, turn_end_us;
+  uint32_t turn;      /* counts them */
   uint32_t turn_left; /* items that this turn may still deliver */
   uint32_t keeping;   /* ops that keep the loop alive */
   bool rung;          /* no ring is outstanding */

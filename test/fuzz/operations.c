@@ -116,9 +116,10 @@ static void op_permit_send(target_t *t, uint8_t arg) {
   if (i < 0) return;
   void *item = items_new(t, 1);
   trace(t, "permit_send %d, item %u", i, t->ids);
+  uint32_t id = t->ids++; /* it may be dropped in the call, for a send that waits */
   int r = uvf_permit_send(&t->permits[i], item);
   t->permit[i] = FUZZ_NONE;
-  must_be("permit_send", r, ref_permit_send(&t->ref, t->ids++));
+  must_be("permit_send", r, ref_permit_send(&t->ref, id));
   must_be("permit_send of none", uvf_permit_send(&t->permits[i], item), UV_EINVAL);
   free(item);
 }

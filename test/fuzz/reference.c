@@ -96,6 +96,21 @@ static void leave_line(ref_t *r, int i) {
   r->in_line--;
 }
 
+/* A send that waited since permits held all room: now there are items that may go. */
+static void serve_by_dropping(ref_t *r) {
+  for (int k = 0; k < r->in_line && ref_len(r) > 0;) {
+    int i = r->line[k];
+    if (r->reqs[i].op != REF_SEND) {
+      k++;
+      continue;
+    }
+    leave_line(r, i);
+    decide(&r->reqs[i], 0);
+    drop(r, r->queue.ids[r->queue.head++]);
+    enqueue(r, r->reqs[i].id);
+  }
+}
+
 void ref_serve(ref_t *r) {
   r->late = false;
   while (r->in_line > 0 && room(r) > 0) {
@@ -109,6 +124,7 @@ void ref_serve(ref_t *r) {
       r->tx_refs++;
     }
   }
+  if (r->overflow == UVF_OVERFLOW_DROP_OLDEST) serve_by_dropping(r);
 }
 
 size_t ref_late(const ref_t *r, size_t *senders) {
@@ -117,12 +133,6 @@ size_t ref_late(const ref_t *r, size_t *senders) {
     items += r->reqs[r->line[n++]].op == REF_SEND;
   *senders = n;
   return items;
-}
-
-static bool item_waits(const ref_t *r) {
-  for (int i = 0; i < r->in_line; i++)
-    if (r->reqs[r->line[i]].op == REF_SEND) return true;
-  return false;
 }
 
 int ref_try_send(ref_t *r, uint32_t id) {
@@ -138,8 +148,7 @@ int ref_try_send(ref_t *r, uint32_t id) {
     drop(r, id);
     return 0;
   }
-  if (r->overflow == UVF_OVERFLOW_DROP_OLDEST && ref_len(r) > 0 &&
-      !((REF_STRICT & STRICT_ORDER) != 0 && item_waits(r))) {
+  if (r->overflow == UVF_OVERFLOW_DROP_OLDEST && ref_len(r) > 0) {
     drop(r, r->queue.ids[r->queue.head++]);
     enqueue(r, id);
     return 0;
@@ -163,7 +172,7 @@ int ref_try_reserve(ref_t *r) {
 static uint32_t take(ref_t *r) {
   uint32_t id = r->queue.ids[r->queue.head++];
   r->received++;
-  if (r->loan > 0 && (REF_STRICT & STRICT_ROOM) == 0) r->loan++;
+  if (r->loan > 0) r->loan++; /* its room comes back with the batch */
   return id;
 }
 
@@ -237,6 +246,7 @@ int ref_permit_send(ref_t *r, uint32_t id) {
   }
   r->held--;
   enqueue(r, id);
+  if (r->overflow == UVF_OVERFLOW_DROP_OLDEST) ref_serve(r);
   ref_tx_release(r);
   return 0;
 }
@@ -388,7 +398,6 @@ void ref_called_back(ref_t *r, int i, int status) {
 void ref_resume(ref_t *r, int i, unsigned turn) {
   r->readers[i].paused = false;
   r->readers[i].resumed = turn;
-  if ((REF_STRICT & STRICT_RESUME) == 0) r->readers[i].turn_took = 0;
 }
 
 static void read_end(ref_t *r, ref_reader_t *rd, int i, int n) {
@@ -401,8 +410,7 @@ static void read_end(ref_t *r, ref_reader_t *rd, int i, int n) {
 void ref_read(ref_t *r, int i, int n, unsigned turn, size_t *first) {
   ref_reader_t *rd = &r->readers[i];
   if (!rd->active) ref_fail("reader %d: called (%d), but it is not active", i, n);
-  if ((REF_STRICT & STRICT_RESUME) != 0 && n != UV_ECANCELED && rd->resumed == turn)
-    ref_fail("reader %d: called in the turn of its resume", i);
+  if (n != UV_ECANCELED && rd->resumed == turn) ref_fail("reader %d: called in the turn of its resume", i);
   if (n < 0) {
     read_end(r, rd, i, n);
     return;
@@ -414,8 +422,7 @@ void ref_read(ref_t *r, int i, int n, unsigned turn, size_t *first) {
   rd->turn_took += (uint32_t)n;
   rd->armed = false;
   if (n == 0 || (uint32_t)n > rd->max_batch) ref_fail("reader %d: a batch of %d, at most %u", i, n, rd->max_batch);
-  if (rd->turn_took > rd->turn_items && ((REF_STRICT & STRICT_TURN) != 0 || !ref_is_rendezvous(r)))
-    ref_fail("reader %d: %u items in a turn", i, rd->turn_took);
+  if (rd->turn_took > rd->turn_items) ref_fail("reader %d: %u items in a turn", i, rd->turn_took);
   if (ref_is_rendezvous(r)) return; /* the target finds out whose item it is */
   if ((size_t)n > ref_len(r)) ref_serve(r);
   if ((size_t)n > ref_len(r)) ref_fail("reader %d: %d items, there are %zu", i, n, ref_len(r));

@@ -9,27 +9,6 @@
 
 #include <uvflow.h>
 
-/* Where the library differs from its headers and it is not settled which of them is right, the reference takes both, or the
- * headers alone with these in REF_STRICT (-DREF_STRICT=63: all). Each one goes when it is settled. */
-enum {
-  /* uvf_rx_status of a closed channel with nothing left but permits: a receive would wait, but the status is the end. */
-  STRICT_STATUS = 1,
-  /* stats.returned counts who waits for a permit where a close ends the wait, but not at a timeout or a cancel. */
-  STRICT_RETURNED = 2,
-  /* DROP_OLDEST, all room is held by permits, a send waits, a permit is used: the next send drops that item and goes in
-   * before the send that waits. */
-  STRICT_ORDER = 4,
-  /* turn_items of a reader of a rendezvous: it gets another turn in the same one while senders wait. */
-  STRICT_TURN = 8,
-  /* uvf_reader_resume in a callback: callbacks come in the same turn, and turn_items is counted anew. */
-  STRICT_RESUME = 16,
-  /* What is received inside of a reader's callback by other means gives its room back only with the batch. */
-  STRICT_ROOM = 32
-};
-#ifndef REF_STRICT
-#define REF_STRICT 0
-#endif
-
 enum { REF_REQUESTS = 6, REF_READERS = 2, REF_ITEMS = 1 << 14 };
 
 typedef enum { REF_SEND, REF_RESERVE, REF_RECV, REF_READABLE, REF_CLOSED } ref_op_t;
