@@ -44,7 +44,8 @@ static void sweep(void **state, int (*scenario)(const kind_t *), int at_least) {
 static uvf_chan_options_t options_for(const kind_t *kind, size_t capacity) {
   return (uvf_chan_options_t){.item_size = sizeof(payload_t),
                               .capacity = kind->capacity != 0 ? kind->capacity : capacity,
-                              .flags = kind->flags};
+                              .flags = kind->flags,
+                              .overflow = kind->overflow};
 }
 
 static int creates(const kind_t *kind) {
@@ -61,7 +62,7 @@ static int creates(const kind_t *kind) {
 
 static void create_channel(void **state) {
   const kind_t *kind = *state;
-  unsigned once = UVF__ATOMICS ? RENDEZVOUS | UNBOUNDED : RENDEZVOUS, thrice = UVF__ATOMICS ? BOUNDED : 0;
+  unsigned once = UVF__ATOMICS ? RENDEZVOUS | UNBOUNDED : RENDEZVOUS, thrice = UVF__ATOMICS ? BOUNDED | NEWEST : 0;
   sweep(state, creates, (kind->bit & once) != 0 ? 1 : (kind->bit & thrice) != 0 ? 3 : 2);
 }
 
@@ -138,6 +139,41 @@ static void grow_by_send_sync(void **state) {
 
 static void grow_by_try_send_n(void **state) {
   sweep(state, grows_many_by_try, 4);
+}
+
+/* Reserves, in both forms, and sends; what has no memory is done again, and a permit is still there. */
+static int reserves_and_sends(const kind_t *kind) {
+  static uvf_permit_t p[GROWN];
+  uvf_tx_t *tx = NULL;
+  uvf_rx_t *rx = NULL;
+  uvf_chan_options_t o = options_for(kind, GROWN);
+  int wrong = 0, r = uvf_chan_create(&o, &tx, &rx);
+  if (r != 0) return r != UV_ENOMEM || !hit_now();
+  for (uint32_t i = 0; i < GROWN;) {
+    r = i % 2 == 0 ? uvf_try_reserve(tx, &p[i]) : uvf_reserve_sync(tx, &p[i], UVF_FOREVER);
+    if (r == 0) i++;
+    if (r != 0 && (r != UV_ENOMEM || !hit_now() || !is_empty(&p[i]))) wrong++;
+    if (r != 0) no_more_faults();
+  }
+  for (uint32_t i = 0; i < GROWN;) {
+    payload_t it = item(0, i);
+    r = uvf_permit_send(&p[i], &it);
+    if (r == 0) i++;
+    if (r != 0 && (r != UV_ENOMEM || !hit_now() || uvf_tx_len(tx) != i)) wrong++;
+    if (r != 0) no_more_faults();
+  }
+  uvf_tx_release(tx);
+  for (uint32_t i = 0; i < GROWN; i++) {
+    payload_t it;
+    if (uvf_try_recv(rx, &it) != 0 || !same(it, item(0, i))) wrong++;
+  }
+  if (uvf_rx_status(rx) != UV_EOF) wrong++;
+  uvf_rx_release(rx);
+  return wrong;
+}
+
+static void reserve_and_send(void **state) {
+  sweep(state, reserves_and_sends, ((kind_t *)*state)->bit == UNBOUNDED ? 4 : 2);
 }
 
 /* ---- loops ---- */
@@ -234,11 +270,72 @@ static void loop_with_an_eventfd(void **state) {
 }
 #endif
 
+/* A reader that gets copies needs memory for a batch: it does not start without, and does when there is some. */
+static int starts_with_copies(const kind_t *kind) {
+  whole_t w = {.kind = kind};
+  uv_loop_t uv;
+  uvf_loop_t *loop = NULL;
+  uvf_tx_t *tx = NULL;
+  uvf_rx_t *rx = NULL;
+  uvf_reader_t rd = {.data = &w};
+  uvf_chan_options_t o = options_for(kind, 3);
+  int refusals = 0;
+  if (uv_loop_init(&uv) != 0) return 1;
+  while (refused(&w, uvf_loop_attach(&uv, NULL, &loop))) {
+  }
+  while (refused(&w, uvf_chan_create(&o, &tx, &rx))) {
+  }
+  while (refused(&w, uvf_reader_start(loop, &rd, rx, NULL, on_items)))
+    refusals++;
+  for (uint32_t i = 0; i < 5; i++) {
+    payload_t it = item(0, i < 2 ? 0 : i - 2); /* the first two are dropped */
+    if (uvf_try_send(tx, &it) != 0) w.wrong++;
+  }
+  uvf_tx_release(tx);
+  uvf_rx_release(rx);
+  (void)uv_run(&uv, UV_RUN_DEFAULT);
+  if (w.received != 3 || !w.ended || refusals > 1) w.wrong++;
+  if (uvf_loop_detach(loop, NULL, NULL) != 0) w.wrong++;
+  (void)uv_run(&uv, UV_RUN_DEFAULT);
+  return w.wrong + (uv_loop_close(&uv) != 0);
+}
+
+static void start_reader_with_copies(void **state) {
+  sweep(state, starts_with_copies, 4);
+}
+
 /* ---- what needs no memory ---- */
 
 static void on_post(uvf_post_t *post, int status) {
   (void)status;
   *(bool *)post->data = true;
+}
+
+/* Permits, weak ends, and waiting without taking. */
+static void these_allocate_nothing(uvf_loop_t *loop, whole_t *w, uvf_tx_t *tx, uvf_rx_t *rx) {
+  uv_loop_t *uv = uvf_loop_uv(loop);
+  uvf_req_t readable = {.data = w}, closed = {.data = w}, reserve = {.data = w};
+  uvf_permit_t p;
+  payload_t in = item(0, 0), out;
+  uvf_weak_t *weak = uvf_tx_weaken(tx);
+  uvf_tx_release(uvf_weak_upgrade(weak));
+  uvf_weak_release(weak);
+  assert_int_equal(uvf_wait_readable(loop, &readable, rx, UVF_FOREVER, on_sent), 0);
+  assert_int_equal(uvf_wait_closed(loop, &closed, tx, UVF_FOREVER, on_sent), 0);
+  assert_int_equal(uvf_reserve(loop, &reserve, tx, &p, UVF_FOREVER, on_sent), 0);
+  while (uvf_req_active(&reserve))
+    (void)uv_run(uv, UV_RUN_ONCE);
+  assert_int_equal(w->status, 0);
+  assert_int_equal(uvf_permit_send(&p, &in), 0);
+  while (uvf_req_active(&readable))
+    (void)uv_run(uv, UV_RUN_ONCE);
+  assert_int_equal(w->status, 0);
+  assert_int_equal(uvf_try_recv(rx, &out), 0);
+  assert_int_equal(uvf_try_reserve(tx, &p), 0);
+  uvf_permit_release(&p);
+  assert_int_equal(uvf_cancel(&closed), 0);
+  (void)uv_run(uv, UV_RUN_DEFAULT);
+  assert_int_equal(w->status, UV_ECANCELED);
 }
 
 /* Waiting, waking, timing out, cancelling, posting, closing. */
@@ -268,6 +365,7 @@ static void nothing_else_allocates(void **state) {
     if (i % 2 == 1) assert_int_equal(uvf_cancel(&req), 0);
     (void)uv_run(&uv, UV_RUN_DEFAULT);
     assert_int_equal(w.status, i % 2 == 0 ? UV_ETIMEDOUT : UV_ECANCELED);
+    if (kind->bit != RENDEZVOUS) these_allocate_nothing(loop, &w, tx, rx);
   }
   assert_true(posted);
   uvf_tx_release(tx);
@@ -280,12 +378,17 @@ static void nothing_else_allocates(void **state) {
 
 int main(void) {
   static const case_t cases[] = {
-      CASE(create_channel, ALL),           CASE(grow_by_try_send, UNBOUNDED), CASE(grow_by_send_sync, UNBOUNDED),
-      CASE(grow_by_try_send_n, UNBOUNDED), CASE(loop_and_reader, ALL),
+      CASE(create_channel, EVERY),
+      CASE(grow_by_try_send, UNBOUNDED),
+      CASE(grow_by_send_sync, UNBOUNDED),
+      CASE(grow_by_try_send_n, UNBOUNDED),
+      CASE(reserve_and_send, RESERVABLE),
+      CASE(loop_and_reader, ALL),
+      CASE(start_reader_with_copies, OLDEST),
 #ifdef __linux__
       CASE(loop_with_an_eventfd, ALL),
 #endif
-      CASE(nothing_else_allocates, ALL),
+      CASE(nothing_else_allocates, EVERY),
   };
   return RUN_CASES(cases);
 }

@@ -200,7 +200,7 @@ static void promise_11_no_memory_leaves_the_permit(void **state) {
     }
     assert_int_equal(r, 0);
   }
-  assert_true(refused > 0);
+  assert_int_equal(refused > 0, UVF__ATOMICS); /* the queue under a lock has the memory of its permits already */
   assert_int_equal(uvf_tx_close(c.tx, 0), 0);
   for (uint32_t i = 0; i < MANY; i++)
     expect(&c, 0, i);
