@@ -90,6 +90,29 @@ static inline void on_received(uvf_req_t *req, int status) {
   if (!e->ended && !receiver_quits(e) && !e->looper->detaching && !may_look(e, 8)) receiver_start(e, s);
 }
 
+/* Takes on what it was told of, unless others were quicker. */
+static inline void on_readable(uvf_req_t *req, int status) {
+  slot_t *s = req->data;
+  end_t *e = s->owner;
+  must(pthread_equal(e->looper->self, pthread_self()));
+  must(s->pending && !uvf_req_active(req));
+  s->pending = false;
+  if (status == 0)
+    receiver_try(e, &e->seen[s->index]);
+  else if (status != UV_ETIMEDOUT && status != UV_ECANCELED)
+    end_seen(e, status);
+  receiver_aside(e);
+}
+
+static inline void receiver_start_readable(end_t *e, slot_t *s) {
+  s->req.data = s;
+  s->pending = true;
+  int r = uvf_wait_readable(e->looper->loop, &s->req, e->chan->rx, receiver_timeout(e), on_readable);
+  if (r == 0) return;
+  must(r == UV_ECANCELED && e->looper->detaching);
+  s->pending = false;
+}
+
 /* ---- readers on loops ---- */
 
 /* The stream of items that a reader's loop takes with try_recv. A rendezvous may have handed the reader an item that is delivered
@@ -190,7 +213,8 @@ static inline bool receiver_tick(end_t *e) {
     reader_tick(e);
   } else {
     for (int i = 0; i < SLOTS; i++)
-      if (!e->slots[i].pending && !one_in(&e->rng, 3)) receiver_start(e, &e->slots[i]);
+      if (!e->slots[i].pending && !one_in(&e->rng, 3))
+        (one_in(&e->rng, 4) ? receiver_start_readable : receiver_start)(e, &e->slots[i]);
     if (may_look(e, 2)) cancel_some(e);
   }
   if (may_look(e, 8)) receiver_try(e, try_seen(e));

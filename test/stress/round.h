@@ -10,6 +10,8 @@
 #include "stress.h"
 
 enum { MAX_CHANNELS = 3, MAX_LOOPS = 3, MAX_SENDERS = 5, MAX_RECEIVERS = 5, SLOTS = 6, MAX_ITEM = 1000, MAX_N = 12 };
+/* What a sender sends by permits may overtake what it has waiting: each has an order of its own. */
+enum { PLAIN, BY_PERMIT, LANES };
 enum { OFFERED = 1, ACCEPTED = 2, RETURNED = 4, DELIVERED = 8, DROPPED = 16 };
 
 typedef struct chan_s chan_t;
@@ -19,9 +21,10 @@ typedef struct looper_s looper_t;
 /* How a channel ends if not by its senders having sent all. By the receivers: they go away, whatever is left. */
 typedef enum { BY_ALL_SENT, BY_TX_CLOSE, BY_RX_CLOSE, BY_ABORT, BY_RECEIVERS, ENDINGS } ending_t;
 
-/* A request with its item. */
+/* A request with its item, or its permit. */
 typedef struct {
   uvf_req_t req;
+  uvf_permit_t permit;
   end_t *owner;
   int index;
   bool pending;
@@ -30,7 +33,7 @@ typedef struct {
 
 /* What one stream of received items has seen of each sender: the next number that may come. */
 typedef struct {
-  uint32_t next[MAX_SENDERS];
+  uint32_t next[MAX_SENDERS][LANES];
 } order_seen_t;
 
 /* A sender or a receiver. */
@@ -49,6 +52,7 @@ struct end_s {
   atomic_uchar *books; /* one for each offer */
   uint32_t offers;     /* made so far */
   bool refused;        /* EPIPE */
+  uint32_t permits;    /* got so far */
 
   /* receiver */
   order_seen_t seen[SLOTS + 2]; /* one for each request; then the reader; then try_recv */
@@ -64,6 +68,7 @@ struct end_s {
 struct chan_s {
   queue_t queue;
   size_t capacity, item_size;
+  uvf_overflow_t overflow;
   uint32_t offers_each, number;
   ending_t ending;
   uint32_t ends_after; /* items accepted (BY_TX_CLOSE) or delivered */
@@ -120,17 +125,23 @@ static inline bool time_is_up(void) {
 
 /* ---- items ---- */
 
-/* channel, sender, number, and a byte made of them that fills the rest. */
-static inline uint64_t item_word(const end_t *sender, uint32_t seq) {
-  return (uint64_t)sender->chan->number << 56 | (uint64_t)sender->index << 48 | seq;
+/* channel, sender, lane, number, and a byte made of them that fills the rest. */
+static inline uint64_t item_word(const end_t *sender, int lane, uint32_t seq) {
+  return (uint64_t)sender->chan->number << 56 | (uint64_t)sender->index << 48 | (uint64_t)lane << 40 | seq;
+}
+
+static inline int item_lane(const void *item) {
+  uint64_t word;
+  memcpy(&word, item, sizeof word);
+  return (int)(word >> 40) & 1;
 }
 
 static inline int item_fill(uint64_t word) {
   return (int)((word * UINT64_C(0x9e3779b97f4a7c15)) >> 56);
 }
 
-static inline void item_write(const end_t *sender, void *item, uint32_t seq) {
-  uint64_t word = item_word(sender, seq);
+static inline void item_write(const end_t *sender, void *item, int lane, uint32_t seq) {
+  uint64_t word = item_word(sender, lane, seq);
   memcpy(item, &word, sizeof word);
   memset((char *)item + sizeof word, item_fill(word), sender->chan->item_size - sizeof word);
 }
@@ -164,11 +175,15 @@ static inline void moved_one(end_t *e) {
 }
 
 /* The next item; the caller has seen that offers are left. */
-static inline uint32_t offer(end_t *e, void *item) {
+static inline uint32_t offer_on(end_t *e, int lane, void *item) {
   uint32_t seq = e->offers++;
   book(e, seq, OFFERED, 0, 0xff);
-  item_write(e, item, seq);
+  item_write(e, item, lane, seq);
   return seq;
+}
+
+static inline uint32_t offer(end_t *e, void *item) {
+  return offer_on(e, PLAIN, item);
 }
 
 static inline void accepted(end_t *e, uint32_t seq) {
@@ -186,10 +201,11 @@ static inline void delivered(end_t *e, order_seen_t *seen, const void *item) {
   uint32_t seq;
   end_t *sender = item_read(e->chan, item, &seq);
   book(sender, seq, DELIVERED, OFFERED, RETURNED | DELIVERED | DROPPED);
-  if (seq < seen->next[sender->index])
+  uint32_t *next = &seen->next[sender->index][item_lane(item)];
+  if (seq < *next)
     die("channel %u: receiver %u got item %u of sender %u after item %u", e->chan->number, e->index, seq, sender->index,
-        seen->next[sender->index] - 1);
-  seen->next[sender->index] = seq + 1;
+        *next - 1);
+  *next = seq + 1;
   e->got++;
   (void)relaxed_add(&e->chan->delivered, 1);
   moved_one(e);
@@ -236,11 +252,20 @@ static inline bool sender_done(const end_t *e) {
   return e->refused || e->offers == e->chan->offers_each || time_is_up();
 }
 
+/* A weak end of a channel that somebody else may be closing right now. */
+static inline void weak_aside(uvf_weak_t *weak) {
+  uvf_tx_t *tx = uvf_weak_upgrade(weak);
+  if (tx == NULL) must(uvf_weak_upgrade(weak) == NULL);
+  uvf_tx_release(tx);
+  uvf_weak_release(weak);
+}
+
 /* What a sender does besides sending. */
 static inline void sender_aside(end_t *e) {
   chan_t *c = e->chan;
   if (c->ending == BY_TX_CLOSE && atomic_load_explicit(&c->accepted, memory_order_relaxed) >= c->ends_after)
     close_tx(c);
+  if (one_in(&e->rng, 64)) weak_aside(uvf_tx_weaken(c->tx));
 }
 
 static inline void receiver_aside(end_t *e) {
@@ -264,10 +289,12 @@ static inline void end_leaves(end_t *e) {
   bool last = atomic_fetch_sub(e->sends ? &c->senders_left : &c->receivers_left, 1) == 1;
   if (last && c->keep && e->sends) close_tx(c);
   if (last && c->keep && !e->sends) abort_rx(c);
+  uvf_weak_t *weak = e->sends ? uvf_tx_weaken(c->tx) : NULL;
   if (e->sends)
     uvf_tx_release(c->tx);
   else
     uvf_rx_release(c->rx);
+  if (weak != NULL) weak_aside(weak);
   doing(e, "gone");
   atomic_store(&e->gone, true);
   moved();

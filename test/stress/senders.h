@@ -43,7 +43,58 @@ static inline void sender_try_n(end_t *e) {
   }
 }
 
+/* ---- permits ---- */
+
+/* A rendezvous has none; and where they could hold all of the room, sends of a channel that drops its oldest would wait. */
+static inline bool reserves(end_t *e, uint32_t seldom) {
+  const chan_t *c = e->chan;
+  bool may = c->queue == OLDEST ? c->capacity > (size_t)c->senders * (SLOTS + 2) : c->queue != RENDEZVOUS;
+  return may && one_in(&e->rng, seldom);
+}
+
+/* Uses the permit, or gives it back; the caller may have seen that nothing is left to offer. */
+static inline void use_permit(end_t *e, uvf_permit_t *p, void *item) {
+  e->permits++;
+  if (e->refused || e->offers == e->chan->offers_each || one_in(&e->rng, 4)) {
+    uvf_permit_release(p);
+    return;
+  }
+  uint32_t seq = offer_on(e, BY_PERMIT, item);
+  int r = uvf_permit_send(p, item);
+  must(r == 0 || r == UV_EPIPE);
+  must(uvf_permit_send(p, item) == UV_EINVAL);
+  if (r == 0)
+    accepted(e, seq);
+  else
+    returned(e, seq);
+}
+
+/* Not more than one at a time that waits: who holds one and waits for another may wait for himself. */
+static inline void sender_permits(end_t *e, bool wait) {
+  _Alignas(16) unsigned char item[MAX_ITEM];
+  uvf_permit_t p[2];
+  uint64_t timeout = wait ? any_timeout(&e->rng) : UVF_NOWAIT;
+  doing(e, timeout == UVF_FOREVER ? "in uvf_reserve_sync for ever" : "reserving");
+  int r = wait ? uvf_reserve_sync(e->chan->tx, &p[0], timeout) : uvf_try_reserve(e->chan->tx, &p[0]);
+  doing(e, "running");
+  must(r == 0 || r == UV_EPIPE || (r == UV_ETIMEDOUT && timeout != UVF_FOREVER && wait) || (r == UV_EAGAIN && !wait));
+  e->refused = e->refused || r == UV_EPIPE;
+  if (r != 0) return;
+  bool two = one_in(&e->rng, 2) && uvf_try_reserve(e->chan->tx, &p[1]) == 0;
+  shake(&e->rng, the_round->seldom);
+  if (two) use_permit(e, &p[1], item);
+  use_permit(e, &p[0], item);
+}
+
 /* ---- threads ---- */
+
+static inline void sender_waits_closed(end_t *e) {
+  doing(e, "in uvf_wait_closed_sync with a timeout");
+  int r = uvf_wait_closed_sync(e->chan->tx, rng_below(&e->rng, 2));
+  doing(e, "running");
+  must(r == 0 || r == UV_ETIMEDOUT);
+  must(r != 0 || uvf_tx_status(e->chan->tx) != 0);
+}
 
 static inline void sender_sync(end_t *e) {
   _Alignas(16) unsigned char item[MAX_ITEM];
@@ -72,7 +123,10 @@ static inline void *sender_thread(void *arg) {
   doing(e, "running");
   while (!sender_done(e)) {
     uint32_t n = rng_below(&e->rng, 8);
-    if (n < 2)
+    if (one_in(&e->rng, 64)) sender_waits_closed(e);
+    if (reserves(e, 5))
+      sender_permits(e, one_in(&e->rng, 2));
+    else if (n < 2)
       sender_try(e);
     else if (n < 3)
       sender_try_n(e);
@@ -122,6 +176,39 @@ static inline void on_sent(uvf_req_t *req, int status) {
   if (!sender_done(e) && !e->looper->detaching && !one_in(&e->rng, 4)) sender_start(e, s);
 }
 
+static inline void on_reserved(uvf_req_t *req, int status) {
+  slot_t *s = req->data;
+  end_t *e = s->owner;
+  must(pthread_equal(e->looper->self, pthread_self()));
+  must(s->pending && !uvf_req_active(req));
+  must(status == 0 || status == UV_EPIPE || status == UV_ETIMEDOUT || status == UV_ECANCELED);
+  s->pending = false;
+  e->refused = e->refused || status == UV_EPIPE;
+  if (status == 0) use_permit(e, &s->permit, s->item);
+  sender_aside(e);
+}
+
+static inline void on_closed(uvf_req_t *req, int status) {
+  slot_t *s = req->data;
+  end_t *e = s->owner;
+  must(s->pending && !uvf_req_active(req));
+  must(status == 0 || status == UV_ETIMEDOUT || status == UV_ECANCELED);
+  must(status != 0 || uvf_tx_status(e->chan->tx) != 0);
+  s->pending = false;
+}
+
+/* Waits for a permit, or, not for long (it keeps the channel open), for the close. */
+static inline void sender_start_other(end_t *e, slot_t *s) {
+  looper_t *l = e->looper;
+  s->req.data = s;
+  s->pending = true;
+  int r = reserves(e, 2) ? uvf_reserve(l->loop, &s->req, e->chan->tx, &s->permit, any_timeout(&e->rng), on_reserved)
+                         : uvf_wait_closed(l->loop, &s->req, e->chan->tx, rng_below(&e->rng, 4), on_closed);
+  if (r == 0) return;
+  must(r == UV_ECANCELED && l->detaching);
+  s->pending = false;
+}
+
 static inline bool slots_idle(const end_t *e) {
   for (int i = 0; i < SLOTS; i++)
     if (e->slots[i].pending) return false;
@@ -146,8 +233,10 @@ static inline bool sender_tick(end_t *e) {
   }
   doing(e, "sending on a loop");
   for (int i = 0; i < SLOTS && !sender_done(e); i++)
-    if (!e->slots[i].pending && !one_in(&e->rng, 3)) sender_start(e, &e->slots[i]);
+    if (!e->slots[i].pending && !one_in(&e->rng, 3))
+      (one_in(&e->rng, 3) ? sender_start_other : sender_start)(e, &e->slots[i]);
   if (one_in(&e->rng, 2)) cancel_some(e);
+  if (reserves(e, 4)) sender_permits(e, false);
   for (uint32_t n = rng_below(&e->rng, 4); n > 0 && !sender_done(e); n--)
     sender_try(e);
   if (one_in(&e->rng, 4) && !sender_done(e)) sender_try_n(e);

@@ -70,7 +70,7 @@ static args_t args;
 
 static inline void usage(void) {
   fprintf(stderr,
-          "usage: %s [--seed N] [--seconds S | --messages N] [--queue ring|spsc|blocks|rendezvous|all] "
+          "usage: %s [--seed N] [--seconds S | --messages N] [--queue ring|spsc|blocks|rendezvous|oldest|newest|all] "
           "[--waker async|eventfd] [--full]\n",
           args.program);
   exit(2);
@@ -116,9 +116,14 @@ static inline void arguments(int argc, char **argv) {
 
 /* ---- queues ---- */
 
-typedef enum { RING, SPSC, BLOCKS, RENDEZVOUS, QUEUES } queue_t;
+/* The last two drop when they are full. */
+typedef enum { RING, SPSC, BLOCKS, RENDEZVOUS, OLDEST, NEWEST, QUEUES } queue_t;
 
-static const char *const queue_names[QUEUES] = {"ring", "spsc", "blocks", "rendezvous"};
+static const char *const queue_names[QUEUES] = {"ring", "spsc", "blocks", "rendezvous", "oldest", "newest"};
+
+static inline uvf_overflow_t overflow_of(queue_t q) {
+  return q == OLDEST ? UVF_OVERFLOW_DROP_OLDEST : q == NEWEST ? UVF_OVERFLOW_DROP_NEWEST : UVF_OVERFLOW_WAIT;
+}
 
 static inline bool wanted(queue_t q) {
   return strcmp(args.queue, "all") == 0 || strcmp(args.queue, queue_names[q]) == 0;
