@@ -63,7 +63,7 @@ typedef struct {
   uint64_t seconds;  /* 0: not by time */
   uint64_t messages; /* 0: the program's own number */
   const char *queue;
-  bool eventfd, full, seeded;
+  bool eventfd, full, nightly, seeded;
 } args_t;
 
 static args_t args;
@@ -71,7 +71,7 @@ static args_t args;
 static inline void usage(void) {
   fprintf(stderr,
           "usage: %s [--seed N] [--seconds S | --messages N] [--queue ring|spsc|blocks|rendezvous|oldest|newest|all] "
-          "[--waker async|eventfd] [--full]\n",
+          "[--waker async|eventfd] [--full | --nightly]\n",
           args.program);
   exit(2);
 }
@@ -102,10 +102,12 @@ static inline void one_argument(const char *name, const char *value) {
 }
 
 static inline void arguments(int argc, char **argv) {
-  args = (args_t){argv[0], now_us(), 0, 0, "all", false, false, false};
+  args = (args_t){argv[0], now_us(), 0, 0, "all", false, false, false, false};
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--full") == 0) {
       args.full = true;
+    } else if (strcmp(argv[i], "--nightly") == 0) {
+      args.nightly = true;
     } else {
       if (i + 1 == argc) usage();
       one_argument(argv[i], argv[i + 1]);
