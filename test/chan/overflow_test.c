@@ -205,7 +205,7 @@ typedef struct {
 /* Inside the callback as many are sent as the channel has room for, all told. */
 static void sends_over_its_batch(void *arg, int n, const payload_t *items) {
   batch_t *b = arg;
-  if (n != BATCH || items[0].seq != 0) return;
+  if (n != BATCH || items[0].sender != 0) return;
   for (uint32_t i = 0; i < BATCH; i++)
     (void)try_send(b->c, 1, i);
   b->dropped = (int)atomic_load(&b->c->dropped);
@@ -230,14 +230,15 @@ static void a_batch_under_delivery_stays_whole(void **state) {
   assert_int_equal(start_reader(&h, &r, c.rx, &o), 0);
   test_host_run(&h);
   assert_int_equal(b.intact, BATCH);
-  assert_int_equal(b.dropped, keeps_newest(&c) ? 0 : BATCH); /* copies take no room, what is lent does */
+  bool copies = keeps_newest(&c) || !UVF__ATOMICS; /* they take no room, what is lent does */
+  assert_int_equal(b.dropped, copies ? 0 : BATCH);
   uvf_chan_stats_t s = stats_of(&c);
   assert_int_equal(s.sent, 4 * BATCH);
   assert_int_equal(s.received, r.count);
   assert_int_equal(s.dropped, atomic_load(&c.dropped));
   assert_int_equal(s.sent, s.received + s.dropped);
-  assert_int_equal(r.count, keeps_newest(&c) ? 2 * BATCH : BATCH);
-  if (keeps_newest(&c)) assert_true(same(r.got[2 * BATCH - 1], item(1, 3 * BATCH - 1)));
+  assert_int_equal(r.count, copies ? 2 * BATCH : BATCH);
+  if (copies) assert_true(same(r.got[2 * BATCH - 1], item(1, (keeps_newest(&c) ? 3 : 1) * BATCH - 1)));
   test_host_detach(&h);
   chan_close(&c);
 }

@@ -49,6 +49,25 @@ static void case_33_a_blocked_reserve_hears_of_the_close(void **state) {
   chan_close(&c);
 }
 
+/* `returned` counts items, and a reserve has none. */
+static void case_33_a_refused_reserve_returns_no_item(void **state) {
+  chan_t c;
+  uvf_permit_t p;
+  test_host_t h;
+  op_t waiting = {0};
+  chan_open(&c, state, 1);
+  loop_open(&h, 0);
+  reserve_all(&c, &p, 1);
+  assert_int_equal(start_reserve(&h, &waiting, c.tx, UVF_FOREVER), 0);
+  assert_int_equal(uvf_rx_close(c.rx, 0), 0);
+  test_host_run(&h);
+  expect_done(&waiting, UV_EPIPE);
+  assert_int_equal(stats_of(&c).returned, 0);
+  uvf_permit_release(&p);
+  test_host_detach(&h);
+  chan_close(&c);
+}
+
 enum { BY_TX, BY_RX, BY_LAST_TX };
 
 static void close_by(chan_t *c, int how) {
@@ -354,6 +373,7 @@ int main(void) {
   static const case_t cases[] = {
       CASE(case_33_the_permit_outlives_the_close, RESERVE_WAITS),
       CASE(case_33_a_blocked_reserve_hears_of_the_close, RESERVE_WAITS),
+      CASE(case_33_a_refused_reserve_returns_no_item, RESERVE_WAITS),
       CASE(case_34_empty_while_a_permit_is_out_then_closed, RESERVABLE),
       CASE(a_permit_keeps_the_channel_open, RESERVABLE),
       CASE(all_sleepers_hear_of_the_end_after_a_release, RESERVABLE & ~(unsigned)ONE_SENDER),
