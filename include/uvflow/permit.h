@@ -40,9 +40,9 @@ UVF_EXTERN int uvf_try_reserve(uvf_tx_t *tx, uvf_permit_t *p);
  * callback. timeout_ms: ms by the loop's clock, UVF_NOWAIT or UVF_FOREVER.
  * Status: 0 (the permit is yours), UV_EPIPE (closed, before or meanwhile), UV_ETIMEDOUT, UV_ECANCELED (uvf_cancel, or
  * the loop was detached) or UV_ENOMEM (unbounded only); `*p` holds nothing for all but 0.
- * Returns 0 (cb will be called), or there is no callback: UV_EINVAL (NULL), UV_EPERM (another thread), UV_EBUSY (the
- * request is in use), UV_ECANCELED (the loop is detaching or detached) or UV_ENOTSUP (a rendezvous, or a parent's loop
- * or channel, after fork).
+ * Returns 0 (cb will be called), or there is no callback and `*p` is not touched: UV_EINVAL (NULL), UV_EPERM (another
+ * thread), UV_EBUSY (the request is in use), UV_ECANCELED (the loop is detaching or detached) or UV_ENOTSUP (a
+ * rendezvous, or a parent's loop or channel, after fork).
  *
  * Thread: loop
  */

@@ -11,16 +11,19 @@ static uvf__permit_t *permit_of(uvf_permit_t *p) {
 }
 
 int uvf_try_reserve(uvf_tx_t *tx, uvf_permit_t *p) {
-  if (tx == NULL || p == NULL) return UV_EINVAL;
+  if (p == NULL) return UV_EINVAL;
+  permit_of(p)->tx = NULL;
+  if (tx == NULL) return UV_EINVAL;
   uvf__chan_t *c = uvf__chan_of_tx(tx);
   int r = c->kind->reserve(c);
-  permit_of(p)->tx = NULL;
   if (r == 0) uvf__permit_grant(p, tx);
   return r;
 }
 
 int uvf_reserve_sync(uvf_tx_t *tx, uvf_permit_t *p, uint64_t timeout_ms) {
-  if (tx == NULL || p == NULL) return UV_EINVAL;
+  if (p == NULL) return UV_EINVAL;
+  permit_of(p)->tx = NULL;
+  if (tx == NULL) return UV_EINVAL;
   if (uvf__threads_runs_loop()) return UVF_EDEADLK;
   int r = uvf_try_reserve(tx, p);
   if (r != UV_EAGAIN) return r;
@@ -31,7 +34,6 @@ int uvf_reserve(uvf_loop_t *l, uvf_req_t *req, uvf_tx_t *tx, uvf_permit_t *p, ui
   if (tx == NULL || p == NULL) return UV_EINVAL;
   uvf__chan_t *c = uvf__chan_of_tx(tx);
   if (uvf__chan_foreign(c) || c->kind->reserve_wait == NULL) return UV_ENOTSUP;
-  permit_of(p)->tx = NULL;
   return uvf__request_start(l, req, c->kind->reserve_wait, uvf_tx_retain(tx), p, timeout_ms, cb);
 }
 

@@ -241,15 +241,29 @@ int uvf__queued_reserve(uvf__chan_t *c) {
   return r == UV_EAGAIN && c->capacity == UVF_UNBOUNDED ? UV_ENOMEM : r;
 }
 
+/* With UVF_SPSC a receiver may be serving a send that waits, and plays the sender for it under the lock; a permit may be used
+ * meanwhile, where a send would go the slow way. */
+static void sender_lock(uvf__chan_t *c) {
+  if (c->spsc) uvf__lock(&c->waits.lock);
+}
+
+static void sender_unlock(uvf__chan_t *c) {
+  if (c->spsc) uvf__unlock(&c->waits.lock);
+}
+
 static void queued_unreserve(uvf__chan_t *c) {
   if (uvf__chan_foreign(c)) return;
+  sender_lock(c);
   c->ops->unreserve(uvf__queue_of(c));
+  sender_unlock(c);
   room_freed(c);
 }
 
 static int queued_send_held(uvf__chan_t *c, const void *item) {
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
+  sender_lock(c);
   int r = c->ops->send_held(uvf__queue_of(c), item);
+  sender_unlock(c);
   if (r == 0) {
     uvf__queued_published(c, 1);
     queued_serve(c); /* DROP_OLDEST: now there is something that may go */

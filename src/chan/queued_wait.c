@@ -39,6 +39,7 @@ static void nothing_to_pass_on(uvf__waiter_t *w) {
 }
 
 static int reserve_attempt(uvf__waiter_t *w) {
+  ((uvf__permit_t *)w->item)->tx = NULL;
   int r = uvf__queued_reserve(tx_chan(w));
   if (r == 0) uvf__permit_grant(w->item, (uvf_tx_t *)w->object);
   return r;

@@ -67,7 +67,7 @@ static int tail_claim(uvf__mpmc_ring_t *q, int n, bool permit, uint64_t *at) {
       free++;
     }
     if (free == 0) {
-      uint64_t now = a_load(&q->tail, acquire); /* R1 */
+      uint64_t now = a_load(&q->tail, seq_cst); /* R1: Q-look, since a permit given back is room, too */
       if (now == t) return UV_EAGAIN;
       t = now;
       continue;

@@ -20,7 +20,9 @@
  *        S5: fences. light: sender, receiver; heavy: closer, and the channel's side that waits (queue.h).
  *        S6: init; loads of a word by the one who writes it.
  *        S7: taken, for `counts` on other threads, which only counts: relaxed.
- *        S8: held: written between busy and its release, by which a closer that finds the sender not busy sees it: relaxed.
+ *        S8: held (release) -> a closer's load: permits are used after the close, too, so that a closer that has found the sender
+ *            not busy may be overtaken by the last of them; then it settles at the tail that this one has left. So tail is
+ *            stored before held.
  * Model: test/model/spsc_ring_model.cpp. */
 #include "queue/spsc_ring.h"
 
@@ -32,6 +34,7 @@
 
 #define NOT_SETTLED UINT64_MAX
 #define PREFETCH_SLOTS 8 /* ahead of tail */
+#define MAX_HELD 0x3fff  /* as in the other queues */
 
 static uvf__spsc_ring_t *spsc_of(uvf__queue_t *q) {
   return uvf__container(q, uvf__spsc_ring_t, base);
@@ -58,7 +61,7 @@ static uint32_t held_of(uvf__spsc_ring_t *q) {
 }
 
 static void set_held(uvf__spsc_ring_t *q, uint32_t held) {
-  a_store(&q->held, held, relaxed); /* S8 */
+  a_store(&q->held, held, release); /* S8 */
 }
 
 /* The sender found it closed on its way out. */
@@ -131,7 +134,8 @@ static int spsc_reserve(uvf__queue_t *base) {
   uvf__spsc_ring_t *q = spsc_of(base);
   int r = UV_EPIPE;
   if (sender_enter(q) == 0) {
-    r = room(q, a_load(&q->tail, relaxed), 1) > 0 ? 0 : UV_EAGAIN; /* S6 */
+    bool free = held_of(q) < MAX_HELD && room(q, a_load(&q->tail, relaxed), 1) > 0; /* S6 */
+    r = free ? 0 : UV_EAGAIN;
     if (r == 0) set_held(q, held_of(q) + 1);
   }
   sender_leave(q);
@@ -150,8 +154,8 @@ static int spsc_send_held(uvf__queue_t *base, const void *item) {
   uvf__spsc_ring_t *q = spsc_of(base);
   bool aborted = (sender_enter(q) & UVF__ABORTED) != 0;
   uvf__check(held_of(q) > 0);
-  set_held(q, held_of(q) - 1);
   if (!aborted) put(q, a_load(&q->tail, relaxed), (const char *)item, 1); /* S6 */
+  set_held(q, held_of(q) - 1);                                            /* S8: after tail */
   sender_leave(q);
   return aborted ? UV_EPIPE : 0;
 }
@@ -224,7 +228,7 @@ static void spsc_close(uvf__queue_t *base, int how) {
   uvf__spsc_ring_t *q = spsc_of(base);
   a_or(&q->how, (uint32_t)how, seq_cst);                                           /* S3 */
   heavy_fence();                                                                   /* S5 */
-  if (a_load(&q->busy, acquire) == 0 && a_load(&q->held, relaxed) == 0) settle(q); /* S3, S8 */
+  if (a_load(&q->busy, acquire) == 0 && a_load(&q->held, acquire) == 0) settle(q); /* S3, S8 */
 }
 
 static int spsc_closed(uvf__queue_t *base) {

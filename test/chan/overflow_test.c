@@ -135,6 +135,26 @@ static void no_form_of_send_waits(void **state) {
   chan_close(&c);
 }
 
+/* Once a permit is used there is something to drop; and nobody passes who waits. */
+static void drop_oldest_serves_who_waits_when_a_permit_is_used(void **state) {
+  chan_t c;
+  test_host_t h;
+  op_t op = {0};
+  uvf_permit_t p;
+  chan_open(&c, state, 1);
+  loop_open(&h, 0);
+  reserve_all(&c, &p, 1);
+  assert_int_equal(start_send(&h, &op, c.tx, item(0, 1), UVF_FOREVER), 0);
+  assert_int_equal(permit_send(&p, 1, 0), 0);
+  assert_int_equal(try_send(&c, 0, 2), 0);
+  test_host_run(&h);
+  expect_done(&op, 0);
+  assert_int_equal(drops_of(&c, 1, 0) + drops_of(&c, 0, 1), 2);
+  expect(&c, 0, 2);
+  test_host_detach(&h);
+  chan_close(&c);
+}
+
 static void drop_oldest_waits_where_permits_hold_all_room(void **state) {
   chan_t c;
   test_host_t h;
@@ -397,6 +417,7 @@ int main(void) {
       CASE(drop_oldest_with_the_spsc_flag, 0),
       CASE(no_form_of_send_waits, DROPPING),
       CASE(drop_oldest_waits_where_permits_hold_all_room, OLDEST),
+      CASE(drop_oldest_serves_who_waits_when_a_permit_is_used, OLDEST),
       CASE(a_blocked_send_waits_for_a_permit_to_be_given_back, OLDEST),
       CASE(drop_newest_never_waits_for_permits, NEWEST | NEWEST_SPSC),
       CASE(a_batch_under_delivery_stays_whole, DROPPING),

@@ -440,7 +440,7 @@ int main(void) {
       CASE(promise_1_a_permit_is_used_once, RESERVABLE),
       CASE(permits_take_exactly_the_capacity, RESERVE_WAITS),
       CASE(many_permits_of_an_unbounded_channel, UNBOUNDED),
-      CASE(at_most_16383_permits_are_out, SHARED | OLDEST | NEWEST),
+      CASE(at_most_16383_permits_are_out, SHARED | SPSC | OLDEST | NEWEST),
       CASE(a_rendezvous_has_none, RENDEZVOUS),
       CASE(permits_in_the_statistics, RESERVABLE),
       CASE(promise_11_no_memory_leaves_the_permit, UNBOUNDED),

@@ -8,6 +8,8 @@
 #include "queue/spsc_ring.h"
 
 static size_t capacity;
+static int
+    permits; /* out from the start: the sender uses one after the other, whether it is closed or not, and sends nothing else */
 static int closer; /* 0: the sender, after its items; 1: the receiver, after its first; 2: a third thread; 3: nobody */
 
 enum { RX = 1, TX = 2 };
@@ -37,6 +39,16 @@ struct model : rl::test_suite<model, 3> {
     a_init(&s->marks, 0);
     for (int i = 0; i < ITEMS; i++)
       item_set(&s->items[i], i + 1);
+    for (int i = 0; i < permits; i++)
+      RL_ASSERT(q->ops->reserve(q) == 0);
+  }
+
+  void send_held() {
+    for (int i = 0; i < permits; i++) {
+      RL_ASSERT(q->ops->send_held(q, &s->items[i]) == 0);
+      s->accepted++;
+      ring_receiver();
+    }
   }
 
   void ring_receiver() {
@@ -119,7 +131,8 @@ struct model : rl::test_suite<model, 3> {
   }
 
   void thread(unsigned index) {
-    if (index == 0) send_all();
+    if (index == 0 && permits > 0) send_held();
+    if (index == 0 && permits == 0) send_all();
     if (index == 1) receive_all();
     if (index == closer && closer != 1) close();
   }
@@ -144,8 +157,9 @@ struct model : rl::test_suite<model, 3> {
   }
 };
 
-static bool run(const char *name, size_t cap, int who, unsigned random) {
+static bool run(const char *name, size_t cap, int who, unsigned random, int held = 0) {
   capacity = cap;
+  permits = held;
   closer = who;
   return model_run<model>(name, random, 2);
 }
@@ -153,6 +167,6 @@ static bool run(const char *name, size_t cap, int who, unsigned random) {
 int main(void) {
   bool ok = run("capacity 1, open", 1, 3, 50000) && run("capacity 2, open", 2, 3, 50000) &&
             run("capacity 1, sender closes", 1, 0, 30000) && run("capacity 1, receiver closes", 1, 1, 70000) &&
-            run("capacity 2, third closes", 2, 2, 100000);
+            run("capacity 2, third closes", 2, 2, 100000) && run("capacity 2, third closes, permits", 2, 2, 100000, 2);
   return ok ? 0 : 1;
 }

@@ -45,11 +45,10 @@ static inline void sender_try_n(end_t *e) {
 
 /* ---- permits ---- */
 
-/* A rendezvous has none; where they could hold all of the room, sends of a channel that drops its oldest would wait; and what a loop
- * has waiting on a one-to-one channel is moved in by the receiver's thread, which must not meet a permit in use. */
+/* A rendezvous has none; and where they could hold all of the room, sends of a channel that drops its oldest would wait. */
 static inline bool reserves(end_t *e, uint32_t seldom) {
   const chan_t *c = e->chan;
-  bool may = c->queue != RENDEZVOUS && (c->queue != SPSC || e->looper == NULL);
+  bool may = c->queue != RENDEZVOUS;
   if (c->queue == OLDEST) may = c->capacity > (size_t)c->senders * (SLOTS + 2);
   return may && one_in(&e->rng, seldom);
 }

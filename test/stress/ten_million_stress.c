@@ -303,7 +303,7 @@ static void run_one(const char *name, queue_t queue, int senders, manner_t first
   run.messages = messages;
   run.senders = senders;
   run.abort_at = messages;
-  run.has_permits = queue != RENDEZVOUS && (queue != SPSC || first != LOOP);
+  run.has_permits = queue != RENDEZVOUS;
   senders_start(first);
   must_be(uvf_chan_create(&o, &run.tx, &run.rx), 0, "uvf_chan_create");
   uint64_t began_us = now_us();
