@@ -20,7 +20,7 @@ cd "$(dirname "$0")/../build/dev"
 # shellcheck disable=SC2016  # expanded by the inner shell
 printf '%s\n' "$@" | xargs -P "${UVFLOW_JOBS:-$(getconf _NPROCESSORS_ONLN)}" -I PROGRAM sh -c '
   log=$(mktemp)
-  if timeout 60 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
+  if timeout 120 valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all \
     --fair-sched=try "./$1" >"$log" 2>&1; then
     echo "$1: passed"
   else
