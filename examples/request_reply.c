@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads and a second loop ask a loop, and wait for the answer. A question carries a permit of the asker's channel:
+/* Threads, and the loop itself, ask a loop, and wait for the answer. A question carries a permit of the asker's channel:
  * room for one answer. So the server never waits, whatever the askers do; each question is answered once, late or not:
  *   timeout        an answer that comes later is known by its number, and passed over
  *   asker gone     uvf_permit_send says UV_EPIPE

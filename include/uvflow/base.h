@@ -132,7 +132,8 @@ typedef void (*uvf_cb)(uvf_req_t *req, int status);
 /**
  * Called once for each accepted item that no receiver got, to free what its bytes point to. `item` points to the
  * bytes, which are valid during the call and not used after it; `data` is that of the options. No lock is held; it
- * may use the channel; it must not block.
+ * may use the channel; it must not block. It may run on a sending thread, also where you abort on a loop: guard what
+ * it shares with that loop.
  *
  * Thread: any, at the same time for different items
  */

@@ -61,8 +61,8 @@ typedef struct {
   /** Required. Items: 1 to 2^31, not only powers of two, allocated at once; or UVF_UNBOUNDED or UVF_RENDEZVOUS. */
   size_t capacity;
   /** 0, which is UVF_OVERFLOW_WAIT; the drop modes are for bounded channels. With DROP_OLDEST readers get copies, so
-   *  that a batch under delivery takes no room; with DROP_NEWEST it does. Where all room is held by permits, DROP_OLDEST
-   *  has nothing to drop and a send waits after all (uvf_try_send: UV_EAGAIN). */
+   *  that a batch under delivery takes no room; with DROP_NEWEST it does. Where all room is held by permits,
+   *  DROP_OLDEST has nothing to drop and a send waits after all (uvf_try_send: UV_EAGAIN). */
   uvf_overflow_t overflow;
   /** 0 or UVF_SPSC. */
   unsigned flags;
@@ -83,7 +83,8 @@ typedef struct {
  * Makes a channel; `*tx` and `*rx` get one reference each, which you release.
  * Returns 0; UV_EINVAL (NULL; capacity 0, or above 2^31 and not one of the two constants; UVF_SPSC or an overflow
  * other than UVF_OVERFLOW_WAIT with one of these; an unknown flag or overflow; DISCONNECT, which is for broadcasts;
- * reserved not zero); UV_ENOMEM (also where capacity times item_size overflows). After an error `*tx` and `*rx` are not changed.
+ * reserved not zero); UV_ENOMEM (also where capacity times item_size overflows). After an error `*tx` and `*rx` are
+ * not changed.
  *
  * Thread: any
  */

@@ -17,7 +17,9 @@ extern "C" {
  * One reserved slot; allocated by the caller. Use it or give it back exactly once. A permit counts as used room, and
  * as an item still to come: after a close, receivers get UV_EOF only when the last permit is used or given back. It
  * owns a reference on tx. An unbounded channel has permits, too, for the latter; a rendezvous has none. At most 16383
- * permits of a channel are out at a time. On a channel of UVF_OVERFLOW_DROP_OLDEST a permit is never dropped.
+ * permits of a channel are out at a time. It may be copied to another place, or sent as a part of an item; then one of
+ * the copies may be used. What is queued and unread takes room, too: do not wait for ever for a permit of a channel
+ * that only you read. On a channel of UVF_OVERFLOW_DROP_OLDEST a permit is never dropped.
  *
  * Thread: any (UVF_SPSC: the sending side)
  */

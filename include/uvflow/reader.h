@@ -29,10 +29,10 @@ typedef struct {
 } uvf_reader_t;
 
 /**
- * Gets items, or the end. n > 0: so many items, one behind the other at `items`, aligned for any type without
- * an alignment of its own (_Alignas). All of them are yours now, whatever you do in the callback; the bytes stay valid until it returns, so copy
- * what you keep. Their room is given back to senders only then, with that of what was received by other
- * means meanwhile.
+ * Gets items, or the end. n > 0: so many items, one behind the other at `items`, aligned for any type without an
+ * alignment of its own (_Alignas). All of them are yours now, whatever you do in the callback; the bytes stay valid
+ * until it returns, so copy what you keep. Their room is given back to senders only then, with that of what was
+ * received by other means meanwhile.
  * n < 0: the last call, and the memory of rd is yours again; `items` is NULL. n is UV_EOF or the cause of the close,
  * or UV_ECANCELED (the loop was detached). It may stop, pause, start another reader, close, abort and release. It
  * must not block: all of the loop waits for it.

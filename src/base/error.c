@@ -17,8 +17,8 @@ static const error_row_t errors[] = {
 #define ERROR_ROW(name, text) {UV_##name, #name, text},
     UV_ERRNO_MAP(ERROR_ROW)
 #undef ERROR_ROW
-        {UVF_EDEADLK, "EDEADLK", "this blocking call could never end"},
-    {UVF_ELAGGED, "ELAGGED", "the subscriber was disconnected for being slow"},
+        {UVF_EDEADLK, "EDEADLK", "blocking call on a thread that runs a loop: use the form with a callback, or try_"},
+    {UVF_ELAGGED, "ELAGGED", "disconnected for being slow: subscribe again, or raise the capacity"},
 };
 
 static const error_row_t *find(int err) {

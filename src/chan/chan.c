@@ -31,37 +31,39 @@ static int options_check(const uvf_chan_options_t *o) {
   }
 }
 
-/* A ring for two threads cannot give its oldest item to the sender, nor is it of use where an atomic is a mutex. */
-static bool two_threads(const uvf_chan_options_t *o) {
-  return UVF__ATOMICS && (o->flags & UVF_SPSC) != 0 && o->overflow != UVF_OVERFLOW_DROP_OLDEST;
+typedef enum { RENDEZVOUS, LOCKED, BLOCKS, TWO_THREADS, RING } queue_t;
+
+/* DROP_OLDEST needs a queue that can give its oldest item to the sender; lock-free ones are of no use where an atomic is a mutex. */
+static queue_t queue_for(const uvf_chan_options_t *o) {
+  if (o->capacity == UVF_RENDEZVOUS) return RENDEZVOUS;
+  if (!UVF__ATOMICS || o->overflow == UVF_OVERFLOW_DROP_OLDEST) return LOCKED;
+  if (o->capacity == UVF_UNBOUNDED) return BLOCKS;
+  return (o->flags & UVF_SPSC) != 0 ? TWO_THREADS : RING;
 }
 
-static bool takes_lock(const uvf_chan_options_t *o) {
-  return !UVF__ATOMICS || o->overflow == UVF_OVERFLOW_DROP_OLDEST;
+/* Of the union only so much as the queue needs. */
+static size_t chan_size(queue_t queue) {
+  size_t head = offsetof(uvf__chan_t, q);
+  switch (queue) {
+  case RENDEZVOUS: return head + sizeof(((uvf__chan_t *)0)->q.rendezvous);
+  case LOCKED: return head + sizeof(uvf__locked_ring_t);
+  case BLOCKS: return head + sizeof(uvf__block_list_t);
+  case TWO_THREADS: return head + sizeof(uvf__spsc_ring_t);
+  case RING:
+  default: return head + sizeof(uvf__mpmc_ring_t);
+  }
 }
 
-/* Of the union only so much as the queue needs. Keep in step with queue_init. */
-static size_t chan_size(const uvf_chan_options_t *o) {
-  size_t queue = sizeof(uvf__mpmc_ring_t);
-  if (o->capacity == UVF_RENDEZVOUS)
-    queue = sizeof(((uvf__chan_t *)0)->q.rendezvous);
-  else if (takes_lock(o))
-    queue = sizeof(uvf__locked_ring_t);
-  else if (o->capacity == UVF_UNBOUNDED)
-    queue = sizeof(uvf__block_list_t);
-  else if (two_threads(o))
-    queue = sizeof(uvf__spsc_ring_t);
-  return offsetof(uvf__chan_t, q) + queue;
-}
-
-static int queue_init(uvf__chan_t *c, const uvf_chan_options_t *o) {
-  if (c->capacity == UVF_RENDEZVOUS) return 0;
-  if (takes_lock(o))
-    return uvf__locked_ring_init(&c->q.locked, c->item_size,
-                                 c->capacity == UVF_UNBOUNDED ? UVF__LOCKED_RING_GROWS : c->capacity, 0);
-  if (c->capacity == UVF_UNBOUNDED) return uvf__block_list_init(&c->q.blocks, c->item_size, 0);
-  if (c->spsc) return uvf__spsc_ring_init(&c->q.spsc, c->item_size, c->capacity, 0);
-  return uvf__mpmc_ring_init(&c->q.ring, c->item_size, c->capacity, 0);
+static int queue_init(uvf__chan_t *c, queue_t queue) {
+  size_t growing = c->capacity == UVF_UNBOUNDED ? UVF__LOCKED_RING_GROWS : c->capacity;
+  switch (queue) {
+  case LOCKED: return uvf__locked_ring_init(&c->q.locked, c->item_size, growing, 0);
+  case BLOCKS: return uvf__block_list_init(&c->q.blocks, c->item_size, 0);
+  case TWO_THREADS: return uvf__spsc_ring_init(&c->q.spsc, c->item_size, c->capacity, 0);
+  case RING: return uvf__mpmc_ring_init(&c->q.ring, c->item_size, c->capacity, 0);
+  case RENDEZVOUS:
+  default: return 0;
+  }
 }
 
 static void set_options(uvf__chan_t *c, const uvf_chan_options_t *o) {
@@ -71,7 +73,7 @@ static void set_options(uvf__chan_t *c, const uvf_chan_options_t *o) {
   c->drop = o->drop;
   c->data = o->data;
   c->overflow = (uint8_t)o->overflow;
-  c->spsc = two_threads(o);
+  c->spsc = queue_for(o) == TWO_THREADS;
   c->generation = uvf__fork_generation();
 }
 
@@ -97,12 +99,12 @@ int uvf_chan_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx) {
   if (r != 0) return r;
   r = uvf__fork_watch(NULL);
   if (r != 0) return r;
-  uvf__chan_t *c = (uvf__chan_t *)uvf__calloc_line(chan_size(o));
+  uvf__chan_t *c = (uvf__chan_t *)uvf__calloc_line(chan_size(queue_for(o)));
   if (c == NULL) return UV_ENOMEM;
   set_options(c, o);
   counters_init(c);
   if (c->spsc) uvf__fence_setup();
-  r = queue_init(c, o);
+  r = queue_init(c, queue_for(o));
   if (r == 0) {
     c->ops = c->kind == &uvf__queued ? c->q.base.ops : NULL;
     r = uvf__waits_init(&c->waits, c->spsc);

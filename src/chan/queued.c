@@ -67,8 +67,8 @@ static bool serve_by_eviction(uvf__chan_t *c, serving_t *s) {
     uvf__waits_unlink(&c->waits, &c->waits.tx, w);
     return true;
   }
-  w->status =
-      uvf__evict_for(c, w->item, &s->evicted); /* UV_EAGAIN: there was none any more, and it tries again itself */
+  /* UV_EAGAIN: there was none any more, and it tries again itself. */
+  w->status = uvf__evict_for(c, w->item, &s->evicted);
   if (w->status == 0) s->served++;
   announce(c, w, s);
   return true;
