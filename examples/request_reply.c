@@ -13,8 +13,10 @@
 #define ADDS 1000
 #define THREADS 3
 
+typedef enum { ADD, WATCH, QUIT } what_t;
+
 typedef struct {
-  enum { ADD, WATCH, QUIT } what;
+  what_t what;
   unsigned id;
   uvf_permit_t answer; /* moves with the question: its bytes are all there is of it */
 } question_t;
@@ -94,7 +96,7 @@ static void asker_close(asker_t *a) {
 }
 
 /* Sends a question without waiting for its answer. Returns 0, UV_EPIPE (the server has ended), UV_ETIMEDOUT. */
-static int ask(asker_t *a, int what, uint64_t timeout_ms) {
+static int ask(asker_t *a, what_t what, uint64_t timeout_ms) {
   question_t q = {.what = what, .id = ++a->id};
   int r = uvf_reserve_sync(a->tx.end, &q.answer, timeout_ms);
   if (r != 0) return r;
@@ -104,7 +106,7 @@ static int ask(asker_t *a, int what, uint64_t timeout_ms) {
 }
 
 /* Asks and waits, for at most twice the timeout. Returns what ask returns, or the answer's status. */
-static int ask_and_wait(asker_t *a, int what, uint64_t timeout_ms) {
+static int ask_and_wait(asker_t *a, what_t what, uint64_t timeout_ms) {
   answer_t got = {.id = 0};
   int r = ask(a, what, timeout_ms);
   while (r == 0 && got.id != a->id) /* numbers before are of questions that have timed out */

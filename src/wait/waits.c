@@ -2,6 +2,7 @@
 /* The waiting lists of waits.h. Tags are explained there and in op.h. Protocol: M1, M3, M4, O-2. */
 #include "wait/waits.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "wait/blocked.h"
 #include "wait/ready.h"
@@ -69,6 +70,7 @@ bool uvf__waits_decide(uvf__waits_t *ws, uvf__waiter_t *w, int status) {
 
 void uvf__waits_announce(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, uvf__bells_t *bells) {
   uvf__op_t *op = w->op;
+  uvf__check(uvf__linked(&w->link)); /* it was found on this list, under this lock */
   uvf__unlink(&w->link);
   if (op->loop != NULL)
     (void)uvf__ready_push(op->loop, &op->node, bells); /* a loop with ops is not closed */
