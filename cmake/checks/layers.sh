@@ -10,7 +10,8 @@ find . -name '*.[ch]' | sed 's,^\./,,' | sort | xargs awk '
     may["queue"] = " base queue "
     may["wait"] = " base wait "
     may["chan"] = " base queue wait chan "
-    may["uv"] = " base wait uv "
+    may["task"] = " base queue wait chan task "
+    may["uv"] = " base wait task uv "
     # The names and texts of the error codes are a macro of <uv.h>: data, no function of libuv is called.
     excused["base/error.c", "uv.h"] = 1
   }

@@ -90,6 +90,19 @@ typedef struct {
  */
 UVF_EXTERN int uvf_chan_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx);
 
+/**
+ * Makes a channel for one item in its life: a reply. The send that succeeds closes it, and every other gets UV_EPIPE. If
+ * the last tx goes without a send, receivers get UV_EOF; if the last rx goes first, the sender gets UV_EPIPE and keeps
+ * its item. All that works on other channels works on it. The pair is one allocation, and nothing else is allocated.
+ * capacity is ignored; overflow must be 0; UVF_SPSC changes nothing. `*tx` and `*rx` get one reference each, which you
+ * release.
+ * Returns 0, UV_EINVAL (NULL, an overflow, an unknown flag, reserved not zero) or UV_ENOMEM. After an error `*tx` and
+ * `*rx` are not changed.
+ *
+ * Thread: any
+ */
+UVF_EXTERN int uvf_oneshot_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx);
+
 #ifdef __cplusplus
 }
 #endif

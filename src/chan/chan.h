@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A channel: a queue (or, for a rendezvous, none), waiting lists, two counted ends. Its files: chan.c (create, ends, freeing),
+/* A channel: a queue (or, for a rendezvous, none), waiting lists, two counted ends. Its files: create.c, chan.c (ends, freeing),
  * close.c, queued.c with queued_wait.c and rendezvous.c (the two kinds), overflow.c (the drop modes), send.c, recv.c, permit.c
  * and watch.c (the operations), reader.c, stats.c, dump.c. */
 #ifndef UVF_CHAN_CHAN_H
@@ -11,12 +11,23 @@
 
 #include "base/fork.h"
 #include "queue/block_list.h"
+#include "queue/cell.h"
 #include "queue/locked_ring.h"
 #include "queue/mpmc_ring.h"
 #include "queue/spsc_ring.h"
 #include "wait/waits.h"
 
 typedef struct uvf__chan_s uvf__chan_t;
+
+/* src/README.md says why each of them exists. */
+typedef enum {
+  UVF__NO_QUEUE, /* rendezvous */
+  UVF__LOCKED_RING,
+  UVF__BLOCK_LIST,
+  UVF__SPSC_RING,
+  UVF__MPMC_RING,
+  UVF__CELL /* one-shot, flowvar; the item lies behind it */
+} uvf__queue_kind_t;
 
 /* What differs between channels with a queue and a rendezvous. Results as in queue.h, but without UVF__BUSY. */
 typedef struct {
@@ -107,6 +118,7 @@ struct uvf__chan_s {
     uvf__block_list_t blocks;
     uvf__spsc_ring_t spsc;
     uvf__locked_ring_t locked;
+    uvf__cell_t cell;
     struct {
       int closed; /* under the lock */
       uint64_t count;
@@ -140,6 +152,28 @@ static inline bool uvf__chan_foreign(const uvf__chan_t *c) {
 /* May `item` be this channel's? */
 static inline bool uvf__chan_item_ok(const uvf__chan_t *c, const void *item) {
   return item != NULL || c->item_size == 0;
+}
+
+/* create.c. Makes a channel, one reference on each end, from options that were checked. Behind it lie `extra` bytes, zeroed; for a
+ * cell these begin with the item. 0 or UV_ENOMEM. */
+int uvf__chan_make(const uvf_chan_options_t *o, uvf__queue_kind_t queue, size_t extra, uvf__chan_t **out);
+
+/* Undoes its parts, but for the memory itself. */
+void uvf__chan_destroy(uvf__chan_t *c);
+
+/* The next multiple of the strictest alignment; saturates. */
+static inline size_t uvf__aligned(size_t n) {
+  const size_t mask = _Alignof(max_align_t) - 1;
+  return n > SIZE_MAX - mask ? SIZE_MAX & ~mask : (n + mask) & ~mask;
+}
+
+/* The bytes of the item of a cell. */
+static inline size_t uvf__cell_bytes(size_t item_size) {
+#ifdef UVF_MODEL
+  return uvf__aligned(uvf__item_stride(item_size));
+#else
+  return uvf__aligned(item_size);
+#endif
 }
 
 /* A unit of life for the memory alone. */

@@ -31,11 +31,12 @@ int uvf__chan_close(uvf__chan_t *c, int how, int cause) {
     c->kind->close(c, how);
     if ((how & UVF__ABORTED) != 0) a_or(&c->waits.marks, UVF__MARK_ABORT, seq_cst); /* D2 */
   }
+  uint32_t marks = uvf__waits_look(&c->waits); /* who comes after this lock finds it closed */
   uvf__unlock(&c->waits.lock);
   if (!first) return UV_EALREADY;
   c->kind->serve(c);
-  uvf__waits_wake(&c->waits, &c->waits.rx, INT_MAX, UV_EAGAIN);
-  uvf__waits_wake(&c->waits, &c->waits.end, INT_MAX, 0);
+  if ((marks & UVF__MARK_RX) != 0) uvf__waits_wake(&c->waits, &c->waits.rx, INT_MAX, UV_EAGAIN);
+  if ((marks & UVF__MARK_END) != 0) uvf__waits_wake(&c->waits, &c->waits.end, INT_MAX, UV_EAGAIN);
   if ((how & UVF__ABORTED) != 0) uvf__chan_drop_all(c);
   return 0;
 }

@@ -28,10 +28,20 @@ static void wake_receivers(uvf__chan_t *c, int n) {
   uvf__waits_wake(&c->waits, &c->waits.rx, n, UV_EAGAIN);
 }
 
-void uvf__queued_published(uvf__chan_t *c, int k) {
-  uint32_t marks = uvf__waits_look(&c->waits);
+static void serve_all(uvf__chan_t *c);
+
+/* Somebody waits, or the channel was aborted. A send may also have been the last that the channel takes (a cell closes itself). */
+static void tell(uvf__chan_t *c, uint32_t marks, int k) {
   if ((marks & UVF__MARK_ABORT) != 0) uvf__chan_drop_all(c);
   if ((marks & UVF__MARK_RX) != 0) wake_receivers(c, k);
+  if (c->ops->closed(uvf__queue_of(c)) == 0) return;
+  if ((marks & UVF__MARK_TX) != 0) serve_all(c);
+  if ((marks & UVF__MARK_END) != 0) uvf__waits_wake(&c->waits, &c->waits.end, INT_MAX, UV_EAGAIN);
+}
+
+void uvf__queued_published(uvf__chan_t *c, int k) {
+  uint32_t marks = uvf__waits_look(&c->waits);
+  if (marks != 0) tell(c, marks, k);
 }
 
 /* What one pass of serving brings with it. */

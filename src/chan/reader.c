@@ -16,7 +16,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "chan/pace.h"
+#include "wait/pace.h"
 #include "wait/loop.h"
 #include "wait/ready.h"
 
@@ -214,7 +214,7 @@ static const uvf__waiter_t *reader_waiter(const uvf__op_t *op) {
   return &uvf__container((uintptr_t)op, reader_t, op)->waiter;
 }
 
-static const uvf__op_type_t reader_type = {"reader", reader_waiter, reader_run, reader_detach};
+static const uvf__op_type_t reader_type = {"reader", reader_waiter, reader_run, reader_detach, NULL};
 
 static bool options_valid(const uvf_reader_options_t *o) {
   if (o == NULL) return true;

@@ -21,12 +21,13 @@ static int closed_attempt(uvf__waiter_t *w) {
   return closed(tx_chan(w));
 }
 
-/* Closing takes the same lock, so that nothing can come between the look and the link. */
+/* Closing takes the same lock, but for a send that closes a one-shot channel: that looks at the mark. */
 static bool closed_enlist(uvf__waiter_t *w, bool front) {
   uvf__chan_t *c = tx_chan(w);
   uvf__lock(&c->waits.lock);
+  uvf__waits_link(&c->waits, &c->waits.end, w, front);
   bool stay = c->kind->closed(c) == 0;
-  if (stay) uvf__waits_link(&c->waits, &c->waits.end, w, front);
+  if (!stay) uvf__waits_unlink(&c->waits, &c->waits.end, w);
   uvf__unlock(&c->waits.lock);
   return stay;
 }

@@ -6,34 +6,34 @@
 #include <stdbool.h>
 
 typedef struct uvf_loop_s uvf_loop_t;
-typedef struct uvf__blocked_s uvf__blocked_t;
+typedef struct uvf__op_s uvf__op_t;
 
 #define UVF__BELLS 16
 
 typedef struct {
-  int loops, threads;
+  int loops, ops;
   uvf_loop_t *loop[UVF__BELLS]; /* each with a reference */
-  uvf__blocked_t *thread[UVF__BELLS];
+  uvf__op_t *op[UVF__BELLS];    /* of no loop: blocked threads, continuations */
 } uvf__bells_t;
 
 /* The arrays stay uninitialised: this is on the path of each wake. */
 static inline uvf__bells_t uvf__bells_none(void) {
   uvf__bells_t b;
-  b.loops = b.threads = 0;
+  b.loops = b.ops = 0;
   return b;
 }
 
 /* Full: unlock and ring before firing anybody else. */
 static inline bool uvf__bells_full(const uvf__bells_t *b) {
-  return b->loops == UVF__BELLS || b->threads == UVF__BELLS;
+  return b->loops == UVF__BELLS || b->ops == UVF__BELLS;
 }
 
 static inline void uvf__bells_add_loop(uvf__bells_t *b, uvf_loop_t *loop) {
   b->loop[b->loops++] = loop;
 }
 
-static inline void uvf__bells_add_blocked(uvf__bells_t *b, uvf__blocked_t *thread) {
-  b->thread[b->threads++] = thread;
+static inline void uvf__bells_add_op(uvf__bells_t *b, uvf__op_t *op) {
+  b->op[b->ops++] = op;
 }
 
 void uvf__bells_ring(uvf__bells_t *b);

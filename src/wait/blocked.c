@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Blocking a thread.
  *
- * Protocol. The op lies on the blocked thread's stack. The winner touches it last in the unlock of uvf__blocked_wake. The
+ * Protocol. The op lies on the blocked thread's stack. The winner touches it last in the unlock of blocked_run. The
  * thread leaves only when it has seen `signalled` under that lock, or when its own CAS from WAITING to TIMEDOUT won and it
  * has taken the lock of the waiting list once to unlink. Leaving because the word is decided would destroy a mutex that its
  * winner still holds. Model: test/model/blocked_model.cpp. */
@@ -15,8 +15,17 @@
 #define SPINS 32
 #endif
 
+/* By the one who decided the op; the last touch of its memory. */
+static void blocked_run(uvf__op_t *op) {
+  uvf__blocked_t *b = uvf__container(op, uvf__blocked_t, op);
+  uvf__lock(&b->lock);
+  b->signalled = true;
+  uvf__cond_signal(&b->wake);
+  uvf__unlock(&b->lock);
+}
+
 static int blocked_init(uvf__blocked_t *b, const uvf__wait_type_t *type, void *object, void *item) {
-  static const uvf__op_type_t thread_type = {"thread", NULL, NULL, NULL};
+  static const uvf__op_type_t thread_type = {"thread", NULL, blocked_run, NULL, NULL};
   a_init(&b->op.node.word, UVF__PRIV); /* O-3 */
   b->op.node.link.next = b->op.node.link.prev = NULL;
   b->op.node.flags = 0;
@@ -40,13 +49,6 @@ static bool park(uvf__blocked_t *b, uint64_t until_us) {
   b->signalled = false;
   uvf__unlock(&b->lock);
   return woken;
-}
-
-void uvf__blocked_wake(uvf__blocked_t *b) {
-  uvf__lock(&b->lock);
-  b->signalled = true;
-  uvf__cond_signal(&b->wake);
-  uvf__unlock(&b->lock);
 }
 
 static int wait_until(uvf__blocked_t *b, uint64_t until_us) {

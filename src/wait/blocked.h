@@ -18,7 +18,4 @@ typedef struct uvf__blocked_s {
  * UV_ETIMEDOUT. Not on a thread that runs a loop. The object is the caller's to hold. */
 int uvf__wait_blocking(const uvf__wait_type_t *type, void *object, void *item, uint64_t timeout_ms);
 
-/* By the one who decided the op; the last touch of its memory. */
-void uvf__blocked_wake(uvf__blocked_t *b);
-
 #endif

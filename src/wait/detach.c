@@ -10,6 +10,20 @@
 #include "base/fork.h"
 #include "wait/ready.h"
 
+/* An op that ends here calls back later and stays on the list; but what is dropped with it may stop others. */
+static void detach_ops(uvf_loop_t *loop) {
+  uvf__link_t all;
+  uvf__list_init(&all);
+  uvf__list_splice(&all, &loop->ops);
+  while (!uvf__list_empty(&all)) {
+    uvf__link_t *l = all.next;
+    uvf__unlink(l);
+    uvf__list_push_back(&loop->ops, l);
+    uvf__op_t *op = uvf__container(l, uvf__op_t, in_loop);
+    op->type->detach(op);
+  }
+}
+
 int uvf_loop_detach(uvf_loop_t *loop, uvf_detach_cb done, void *data) {
   if (loop == NULL) return UV_EINVAL;
   if (loop->generation != uvf__fork_generation()) return UV_ENOTSUP;
@@ -19,11 +33,7 @@ int uvf_loop_detach(uvf_loop_t *loop, uvf_detach_cb done, void *data) {
   loop->detached = done;
   loop->detached_data = data;
   uvf__loop_keep(loop, true); /* the loop must run until it is closed, also without ops */
-  for (uvf__link_t *l = loop->ops.next, *next; l != &loop->ops; l = next) {
-    uvf__op_t *op = uvf__container(l, uvf__op_t, in_loop);
-    next = l->next; /* an op that ends here calls back later: it stays on the list */
-    op->type->detach(op);
-  }
+  detach_ops(loop);
   uvf__loop_poll(loop, true);
   return 0;
 }

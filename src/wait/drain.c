@@ -35,8 +35,16 @@ static void run_ready(uvf_loop_t *loop) {
   }
 }
 
+/* Is it worth while to look again without blocking, since work may soon be done? */
+static bool lingers(uvf_loop_t *loop) {
+  if (loop->task_over) uvf__pace_took(&loop->pace, loop->turn_began_us, 1, 1);
+  bool over = loop->task_over;
+  loop->task_over = false;
+  return loop->tasks > 0 && (over || uvf__pace_look_again(&loop->pace, loop->turn_began_us));
+}
+
 static void end_turn(uvf_loop_t *loop) {
-  bool idle = uvf__list_empty(&loop->now) && uvf__list_empty(&loop->later);
+  bool idle = uvf__list_empty(&loop->now) && uvf__list_empty(&loop->later) && !lingers(loop);
   uvf__detach_t detach = uvf__detach_continue(loop);
   loop->draining = false;
   if (detach == UVF__DETACH_CLOSE) {

@@ -8,7 +8,7 @@
  *        L-2: refs: release of everything done before, acquire by the last (acq_rel); a new reference comes from an old one:
  *             relaxed.
  *        L-3: state is written by the loop's thread; elsewhere it is a hint (posts are decided by CLOSED in ready.c): relaxed.
- *        L-4: init. */
+ *        L-4: init; `own` is task/attached.c's. */
 #include "wait/loop.h"
 
 #include "base/alloc.h"
@@ -42,12 +42,15 @@ int uvf_loop_create(const uvf_host_t *host, const uvf_loop_options_t *o, uvf_loo
   a_init(&loop->refs, 1);                 /* L-4 */
   a_init(&loop->state, UVF__LOOP_OPEN);   /* L-4 */
   a_init(&loop->owner, uvf__thread_id()); /* L-4 */
+  for (int i = 0; i < UVF__OWN; i++)
+    a_init(&loop->own[i], NULL); /* L-4 */
   loop->host = *host;
   loop->turn_items = o != NULL && o->turn_items != 0 ? o->turn_items : UVF__DEFAULT_TURN_ITEMS;
   loop->turn_us = o != NULL && o->turn_us != 0 ? o->turn_us : UVF__DEFAULT_TURN_US;
   loop->generation = uvf__fork_generation();
   loop->timer_at = UINT64_MAX;
   uvf__list_init(&loop->ops);
+  uvf__pace_init(&loop->pace);
   uvf__threads_bind(&loop->runs);
   *out = loop;
   return 0;
@@ -115,6 +118,18 @@ void uvf__loop_op_flag(uvf__op_t *op, uint32_t flag, bool on) {
   if (op_keeps(op) != kept) uvf__loop_keep(op->loop, !kept);
 }
 
+void uvf__loop_task(uvf__op_t *op) {
+  op->node.flags |= UVF__OP_TASK;
+  op->loop->tasks++;
+}
+
+void uvf__loop_task_over(uvf__op_t *op) {
+  if ((op->node.flags & UVF__OP_TASK) == 0) return;
+  op->node.flags &= ~(uint32_t)UVF__OP_TASK;
+  op->loop->tasks--;
+  op->loop->task_over = true;
+}
+
 void uvf__loop_run_now(uvf_loop_t *loop, uvf__op_t *op) {
   uvf__list_push_back(&loop->now, &op->node.link);
   uvf__loop_poll(loop, true);
@@ -137,7 +152,7 @@ bool uvf__loop_stopped(uvf_loop_t *loop) {
 
 bool uvf__loop_spend(uvf_loop_t *loop, uint32_t n) {
   loop->turn_left = n < loop->turn_left ? loop->turn_left - n : 0;
-  return loop->turn_left == 0 || uvf__clock_us() >= loop->turn_end_us || uvf__loop_stopped(loop);
+  return loop->turn_left == 0 || uvf__clock_us_about() >= loop->turn_end_us || uvf__loop_stopped(loop);
 }
 
 void uvf__loop_ring(uvf_loop_t *loop) {

@@ -9,6 +9,7 @@
 #include "base/heap.h"
 #include "base/thread.h"
 #include "wait/op.h"
+#include "wait/pace.h"
 #include "wait/threads.h"
 
 #define UVF__DEFAULT_TURN_ITEMS 4096
@@ -16,6 +17,11 @@
 
 /* Open; detach was called, ops are ending; the ready list is closed, posts are handed back; the host is closing or closed. */
 enum { UVF__LOOP_OPEN = 0, UVF__LOOP_DETACHING, UVF__LOOP_ENDING, UVF__LOOP_CLOSED };
+
+typedef struct uvf_executor_s uvf_executor_t;
+
+/* Executors that belong to a loop; made when they are first asked for (task/attached.c). */
+enum { UVF__OWN_THREAD, UVF__OWN_POOL, UVF__OWN };
 
 struct uvf_loop_s {
   /* any thread */
@@ -27,6 +33,7 @@ struct uvf_loop_s {
   uint32_t generation; /* of the process that made it */
   uvf__runs_t runs;    /* threads.c */
   a_u64 owner;         /* id of the thread that runs it, or did until detach */
+  A_PTR(uvf_executor_t) own[UVF__OWN];
 
   /* the loop's thread only */
   uvf__link_t now;   /* ready nodes: run in this turn */
@@ -39,6 +46,9 @@ struct uvf_loop_s {
   uint32_t turn;      /* counts them */
   uint32_t turn_left; /* items that this turn may still deliver */
   uint32_t keeping;   /* ops that keep the loop alive */
+  uint32_t tasks;     /* ops with UVF__OP_TASK */
+  uvf__pace_t pace;   /* of lingering for these */
+  bool task_over;     /* one of them ended in this turn */
   bool rung;          /* no ring is outstanding */
   bool draining, polling;
   uvf_detach_cb detached;
@@ -64,6 +74,11 @@ void uvf__loop_remove_op(uvf_loop_t *loop, uvf__op_t *op);
 
 /* Sets or clears a flag of a registered op; an op with UVF__OP_UNREF or UVF__OP_PAUSED keeps no loop alive. */
 void uvf__loop_op_flag(uvf__op_t *op, uint32_t flag, bool on);
+
+/* The op waits for work; and it does so no longer (does nothing for other ops). Work that is done is often followed by more that is
+ * done soon; so while there is some, a loop looks again for a while without blocking, as readers do (pace.h). */
+void uvf__loop_task(uvf__op_t *op);
+void uvf__loop_task_over(uvf__op_t *op);
 
 /* Loop's thread: the op runs in this turn if one is on, else in the next; or in any case in the next. */
 void uvf__loop_run_now(uvf_loop_t *loop, uvf__op_t *op);

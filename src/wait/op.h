@@ -50,23 +50,26 @@ enum {
   UVF__OP_DEADLINE = 16, /* is in the loop's heap */
   UVF__OP_DONE = 32,     /* request: the outcome is known */
   UVF__OP_DETACHED = 64, /* reader: the loop is going away */
-  UVF__OP_PAUSED = 128   /* reader; keeps no loop alive either */
+  UVF__OP_PAUSED = 128,  /* reader; keeps no loop alive either */
+  UVF__OP_TASK = 256     /* waits for work: the loop lingers for more of them */
 };
 
 typedef struct {
   const char *name; /* for people */
-  /* Its waiter, of whatever it waits for. */
+  /* Its waiter, of whatever it waits for. NULL: it has none. */
   const uvf__waiter_t *(*waiter)(const uvf__op_t *op);
-  /* Loop's thread. The op came off the ready list: carry on. */
+  /* It was decided: carry on. Loop's thread, off the ready list; an op without a loop: on the thread of who decided it, no lock. */
   void (*run)(uvf__op_t *op);
   /* Loop's thread. The loop is being detached: end with UV_ECANCELED, but call back later. */
   void (*detach)(uvf__op_t *op);
+  /* Loop's thread. uvf_cancel; NULL: is no request. */
+  int (*cancel)(uvf__op_t *op);
 } uvf__op_type_t;
 
 struct uvf__op_s {
   uvf__node_t node;
   const uvf__op_type_t *type;
-  uvf_loop_t *loop;    /* NULL: a blocked thread */
+  uvf_loop_t *loop;    /* NULL: a blocked thread, a continuation */
   uvf__link_t in_loop; /* loop->ops; loop's thread only */
 };
 

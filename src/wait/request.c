@@ -25,6 +25,7 @@ static void finish(uvf__request_t *r, int status) {
   void *object = r->waiter.object;
   uvf_cb cb = r->cb;
   uvf__deadline_stop(r);
+  uvf__loop_task_over(&r->op);
   uvf__loop_remove_op(r->op.loop, &r->op);
   uvf__op_set(&r->op, UVF__FREE);
   cb((uvf_req_t *)(void *)r, status);
@@ -78,7 +79,11 @@ static const uvf__waiter_t *request_waiter(const uvf__op_t *op) {
   return &uvf__container((uintptr_t)op, uvf__request_t, op)->waiter;
 }
 
-static const uvf__op_type_t request_type = {"request", request_waiter, request_run, request_detach};
+static int request_cancel(uvf__op_t *op) {
+  return withdraw(request_of(op), UVF__CANCELLED, UVF__OP_CANCEL, UV_ECANCELED) ? 0 : UV_EALREADY;
+}
+
+static const uvf__op_type_t request_type = {"request", request_waiter, request_run, request_detach, request_cancel};
 
 static void request_init(uvf__request_t *r, uvf_loop_t *loop) {
   r->op.node.flags = 0;
@@ -116,13 +121,17 @@ int uvf__request_start(uvf_loop_t *loop, uvf_req_t *req, const uvf__wait_type_t 
   return 0;
 }
 
+void uvf__request_of_task(uvf_req_t *req) {
+  uvf__loop_task(&((uvf__request_t *)(void *)req)->op);
+}
+
 int uvf_cancel(uvf_req_t *req) {
   uvf__request_t *r = (uvf__request_t *)(void *)req;
   if (req == NULL) return UV_EINVAL;
   if (uvf__op_word(&r->op) == UVF__FREE) return UV_EALREADY;
   int e = uvf__loop_check(r->op.loop);
   if (e != 0) return e;
-  return withdraw(r, UVF__CANCELLED, UVF__OP_CANCEL, UV_ECANCELED) ? 0 : UV_EALREADY;
+  return r->op.type->cancel(&r->op);
 }
 
 bool uvf_req_active(const uvf_req_t *req) {

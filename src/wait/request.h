@@ -24,6 +24,9 @@ _Static_assert(sizeof(uvf__request_t) <= sizeof(uvf_req_t), "uvf_req_t is too sm
 int uvf__request_start(uvf_loop_t *loop, uvf_req_t *req, const uvf__wait_type_t *type, void *object, void *item,
                        uint64_t timeout_ms, uvf_cb cb);
 
+/* A request that was just started waits for work (loop.h). */
+void uvf__request_of_task(uvf_req_t *req);
+
 /* Its deadline has come. */
 void uvf__request_expire(uvf__request_t *r);
 

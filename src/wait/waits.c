@@ -4,7 +4,6 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "wait/blocked.h"
 #include "wait/ready.h"
 
 int uvf__waits_init(uvf__waits_t *ws, bool heavy) {
@@ -22,7 +21,7 @@ void uvf__waits_destroy(uvf__waits_t *ws) {
 }
 
 static uint32_t mark_of(const uvf__waits_t *ws, const uvf__waitlist_t *list) {
-  return list == &ws->rx ? UVF__MARK_RX : list == &ws->tx ? UVF__MARK_TX : 0;
+  return list == &ws->rx ? UVF__MARK_RX : list == &ws->tx ? UVF__MARK_TX : UVF__MARK_END;
 }
 
 void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, bool front) {
@@ -75,7 +74,7 @@ void uvf__waits_announce(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t 
   if (op->loop != NULL)
     (void)uvf__ready_push(op->loop, &op->node, bells); /* a loop with ops is not closed */
   else
-    uvf__bells_add_blocked(bells, uvf__container(op, uvf__blocked_t, op));
+    uvf__bells_add_op(bells, op);
   unmark_if_empty(ws, list);
 }
 

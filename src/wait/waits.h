@@ -2,11 +2,11 @@
 /* The waiting lists of one object, and how a waiter is fired.
  *
  * Protocol. `lock` guards the lists; it is taken only by those who wait or who must wake somebody. `marks` tells everyone
- * else whether rx or tx is non-empty; who waits for the end alone needs no mark, since ending takes the lock. Lock order: `lock`, then a queue's own lock; never two of either kind; no callback, drop,
- * allocator, host or parker call under it. Who waits: links, marks (M1), looks at the queue; who changes the queue: changes it,
+ * else which lists are non-empty. Lock order: an executor's `lock`, a channel's `lock`, a queue's own lock; never two of one
+ * kind, but for an executor's and then that of a lane on it; no callback, drop, allocator, host or parker call under any. Who waits: links, marks (M1), looks at the queue; who changes the queue: changes it,
  * then loads marks (M1). One of the two sees the other (queue.h, Q-pub and Q-look).
  *
- * Invariants. W1: a bit of RX, TX is set exactly while its list is non-empty, seen under the lock. W2: a decided waiter is
+ * Invariants. W1: a bit of RX, TX, END is set exactly while its list is non-empty, seen under the lock. W2: a decided waiter is
  * announced under the lock (op.h, O3); bells ring after it.
  *
  * Pairs. M1: marks are set and cleared by seq_cst read-modify-writes under the lock; looks are seq_cst loads.
@@ -20,7 +20,7 @@
 #include "wait/bells.h"
 #include "wait/op.h"
 
-enum { UVF__MARK_RX = 1, UVF__MARK_TX = 2, UVF__MARK_ABORT = 4 };
+enum { UVF__MARK_RX = 1, UVF__MARK_TX = 2, UVF__MARK_ABORT = 4, UVF__MARK_END = 8 };
 
 typedef struct {
   uvf__link_t list;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pace of a reader: pace.h says why. */
-#include "chan/pace.h"
+#include "wait/pace.h"
 
 #ifndef LINGER_US
 #define LINGER_US 20 /* longer than a wake takes, so that a reply of a sleeping peer is still met */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When a reader looks at its channel again, and when it gives up and waits to be woken. The loop's thread only; times are
+/* When a reader (or another receiver of work) looks again, and when it gives up and waits to be woken. The loop's thread only; times are
  * microseconds of the turn's clock.
  *
  * Lingering. A wake costs the sender a system call and the loop a trip through the kernel. So a reader that took something
@@ -10,8 +10,8 @@
  * Gathering. A reader right behind its senders takes a flow in dribbles, and each look drags the senders' cache lines over. A
  * flow that came in dribbles is left alone for GATHER_US, so that a batch can grow. Not where items come one by one, nor where
  * senders might have to wait for room meanwhile. */
-#ifndef UVF_CHAN_PACE_H
-#define UVF_CHAN_PACE_H
+#ifndef UVF_WAIT_PACE_H
+#define UVF_WAIT_PACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
