@@ -9,6 +9,7 @@
 #include <uvflow/base.h>
 #include <uvflow/chan.h>
 #include <uvflow/dump.h>
+#include <uvflow/flowvar.h>
 #include <uvflow/loop.h>
 #ifndef UVFLOW_WITHOUT_UV
 #include <uvflow/uv.h>

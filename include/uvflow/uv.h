@@ -7,6 +7,7 @@
 #define UVFLOW_UV_H
 
 #include <uv.h>
+#include <uvflow/executor.h>
 #include <uvflow/loop.h>
 
 #ifdef __cplusplus
@@ -35,6 +36,18 @@ UVF_EXTERN int uvf_loop_attach(uv_loop_t *uv, const uvf_loop_options_t *o, uvf_l
  * Thread: any, until the detach has ended
  */
 UVF_EXTERN uv_loop_t *uvf_loop_uv(const uvf_loop_t *loop);
+
+/**
+ * libuv's thread pool as an executor, from any thread. As many of its tasks run at a time as the pool has threads
+ * (UV_THREADPOOL_SIZE); use lanes on it to leave some for files and names. Small tasks share one uv_queue_work. What
+ * is spawned from another thread than the loop's starts by way of the loop, which must run for that; what runs keeps
+ * the loop alive, as uv_queue_work does. Borrowed from the loop: it is aborted by the loop's detach, which waits for
+ * what runs, and is yours after that only if you retained it. NULL: no memory, NULL, another host than libuv, or the
+ * loop was detached.
+ *
+ * Thread: any
+ */
+UVF_EXTERN uvf_executor_t *uvf_loop_pool(uvf_loop_t *l);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,9 @@
 
 #include "base/errno.h"
 
+#include <string.h>
+
+#include "base/alloc.h"
 #include "base/atomic.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -18,7 +21,46 @@ uint64_t uvf__thread_id(void) {
   return my_id;
 }
 
+/* What a thread begins with. */
+typedef struct {
+  void (*run)(void *arg);
+  void *arg;
+  char name[16];
+} start_t;
+
+static start_t *start_new(void (*run)(void *arg), void *arg, const char *name) {
+  start_t *s = (start_t *)uvf__calloc(1, sizeof *s);
+  if (s == NULL) return NULL;
+  s->run = run;
+  s->arg = arg;
+  strncpy(s->name, name, sizeof s->name - 1);
+  return s;
+}
+
+static void start_run(void *start) {
+  start_t s = *(start_t *)start;
+  uvf__free(start);
+  s.run(s.arg);
+}
+
 #ifdef _WIN32
+
+static DWORD WINAPI thread_main(void *start) {
+  start_run(start);
+  return 0;
+}
+
+int uvf__thread_start(void (*run)(void *arg), void *arg, size_t stack_size, const char *name) {
+  start_t *s = start_new(run, arg, name);
+  if (s == NULL) return UV_ENOMEM;
+  HANDLE thread = CreateThread(NULL, stack_size, thread_main, s, STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
+  if (thread == NULL) {
+    uvf__free(s);
+    return UV_EAGAIN;
+  }
+  (void)CloseHandle(thread);
+  return 0;
+}
 
 int uvf__mutex_init(uvf__mutex_t *m) {
   InitializeSRWLock(m);
@@ -62,6 +104,7 @@ void uvf__thread_yield(void) {
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <time.h>
 
 int uvf__mutex_init(uvf__mutex_t *m) {
@@ -82,6 +125,42 @@ void uvf__unlock(uvf__mutex_t *m) {
   int r = pthread_mutex_unlock(m);
   uvf__check(r == 0);
   (void)r;
+}
+
+static void *thread_main(void *start) {
+#if defined(__linux__) && defined(_GNU_SOURCE)
+  const char *name = ((start_t *)start)->name;
+  if (name[0] != '\0') (void)pthread_setname_np(pthread_self(), name);
+#endif
+  start_run(start);
+  return NULL;
+}
+
+/* Signals are the program's: a thread of the library takes none. */
+static int start_blocked(const pthread_attr_t *attr, start_t *s) {
+  sigset_t all, old;
+  pthread_t thread;
+  (void)sigfillset(&all);
+  (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+  int r = pthread_create(&thread, attr, thread_main, s);
+  (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+  return r;
+}
+
+int uvf__thread_start(void (*run)(void *arg), void *arg, size_t stack_size, const char *name) {
+  pthread_attr_t attr;
+  start_t *s = start_new(run, arg, name);
+  if (s == NULL) return UV_ENOMEM;
+  int r = pthread_attr_init(&attr);
+  if (r == 0) {
+    r = pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    if (r == 0 && stack_size != 0) r = pthread_attr_setstacksize(&attr, stack_size);
+    if (r == 0) r = start_blocked(&attr, s);
+    (void)pthread_attr_destroy(&attr);
+  }
+  if (r == 0) return 0;
+  uvf__free(s);
+  return r == EAGAIN ? UV_EAGAIN : r == EINVAL ? UV_EINVAL : UV_ENOMEM;
 }
 
 /* On the monotonic clock, so that setting the time of day neither cuts a timeout short nor stretches it. */

@@ -5,6 +5,7 @@
 #define UVF_BASE_THREAD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #if defined(UVF_MODEL)
@@ -32,6 +33,10 @@ void uvf__cond_destroy(uvf__cond_t *c);
 void uvf__cond_signal(uvf__cond_t *c);
 /* Waits until signalled, or until uvf__clock_us() has reached until_us (UINT64_MAX: for ever). May wake for no reason. */
 void uvf__cond_wait(uvf__cond_t *c, uvf__mutex_t *m, uint64_t until_us);
+
+/* Starts a thread that nobody joins. stack_size: bytes, 0 for the system's default; name: "" for none, its first 15 bytes count where
+ * the system has names. 0, UV_EAGAIN, UV_ENOMEM or UV_EINVAL (a stack that the system refuses). */
+int uvf__thread_start(void (*run)(void *arg), void *arg, size_t stack_size, const char *name);
 
 /* A number that no other thread of the process has or had; never 0. */
 uint64_t uvf__thread_id(void);

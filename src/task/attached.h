@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What ties a loop's own executor to it: it is aborted by the loop's detach, which waits until its runners have left. */
+#ifndef UVF_TASK_ATTACHED_H
+#define UVF_TASK_ATTACHED_H
+
+#include "task/executor.h"
+#include "wait/loop.h"
+
+typedef struct {
+  uvf__op_t op;       /* registered with the loop; keeps it alive for nothing */
+  uvf_post_t post;    /* to get there from another thread */
+  uvf_executor_t *ex; /* constant; while registered with a reference, the loop's */
+  uvf_loop_t *loop;   /* constant; with a reference on its memory */
+  int which;          /* of loop->own */
+  bool ending;        /* loop's thread: aborted, waits for the runners */
+} uvf__attached_t;
+
+/* Sets one up for an executor that is being made; and undoes that. */
+void uvf__attached_init(uvf__attached_t *a, uvf_executor_t *ex, uvf_loop_t *loop, int which);
+void uvf__attached_fini(uvf__attached_t *a);
+
+/* The loop's own executor of that kind, made by `make` at the first time. NULL: no memory, or the loop was detached. */
+uvf_executor_t *uvf__attached_get(uvf_loop_t *loop, int which, uvf__attached_t *(*make)(uvf_loop_t *loop));
+
+/* Loop's thread, after each runner that has gone. */
+void uvf__attached_check(uvf__attached_t *a);
+
+#endif

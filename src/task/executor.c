@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Life of an executor, and its queue.
+ *
+ * Protocol. `refs` counts the owners; the last one closes. `mem` counts what keeps the memory: one unit for the owners, one for
+ * each job (from its submit until whoever ends it has let go) and one for each runner. The queue and all counters are under
+ * waits.lock, which is taken once per submit and once per job that is run. A job is on one of two lists, or on none; who takes
+ * it off a list under the lock is the one who has to do with it from there on.
+ * Pairs. X1: a new reference comes from an old one: relaxed. X2: the last one acquires what the others released (acq_rel).
+ *        X3: init.
+ *        X4: `work`, a hint for a lingering runner, which takes the lock to find out: relaxed. */
+#include "task/executor.h"
+
+#include <string.h>
+
+#include "base/check.h"
+
+int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
+  ex->type = setup->type;
+  ex->on = setup->on;
+  ex->capacity = setup->capacity;
+  ex->max_running = setup->max_running;
+  ex->max_runners = setup->max_runners;
+  ex->generation = uvf__fork_generation();
+  if (setup->on != NULL)
+    ex->where = setup->on->where;
+  else
+    ex->where = (uvf__where_t){NULL, setup->is_member, setup->pool};
+  if (ex->where.narrow == NULL && (ex->max_running == 1 || ex->max_runners == 1)) ex->where.narrow = ex;
+  if (setup->name != NULL) strncpy(ex->name, setup->name, sizeof ex->name - 1);
+  a_init(&ex->refs, 1); /* X3 */
+  a_init(&ex->mem, 1);  /* X3 */
+  a_init(&ex->work, 0); /* X3 */
+  uvf__list_init(&ex->queue);
+  uvf__list_init(&ex->begun);
+  uvf__list_init(&ex->slots);
+  uvf__pace_init(&ex->pace);
+  return uvf__waits_init(&ex->waits, false);
+}
+
+void uvf__executor_hold(uvf_executor_t *ex) {
+  a_add(&ex->mem, 1, relaxed); /* X1 */
+}
+
+void uvf__executor_unhold(uvf_executor_t *ex) {
+  if (a_sub(&ex->mem, 1, acq_rel) != 1 || uvf__executor_foreign(ex)) return; /* X2 */
+  uvf_executor_t *on = ex->on;
+  uvf__waits_destroy(&ex->waits);
+  ex->type->destroy(ex);
+  uvf_executor_release(on);
+}
+
+uvf_executor_t *uvf_executor_retain(uvf_executor_t *ex) {
+  if (ex != NULL) a_add(&ex->refs, 1, relaxed); /* X1 */
+  return ex;
+}
+
+void uvf_executor_release(uvf_executor_t *ex) {
+  if (ex == NULL || a_sub(&ex->refs, 1, acq_rel) != 1) return; /* X2 */
+  (void)uvf__executor_close(ex, false);
+  uvf__executor_unhold(ex);
+}
+
+static int refusal(const uvf_executor_t *ex, uvf__job_t *job, bool forced) {
+  if (job->type->alive != NULL && !job->type->alive(job)) return UV_ECANCELED;
+  if (ex->closed) return UV_EPIPE;
+  return !forced && ex->queued >= ex->capacity ? UV_EAGAIN : 0;
+}
+
+static void push(uvf_executor_t *ex, uvf__job_t *job) {
+  job->ex = ex;
+  uvf__list_push_back(&ex->queue, &job->link);
+  ex->queued++;
+  if (ex->queued > ex->stats.high_water) ex->stats.high_water = ex->queued;
+  a_store(&ex->work, 1, relaxed); /* X4 */
+}
+
+/* No thread could be got. Takes the job back if it is still in the queue (its memory is valid: nobody else has its handle yet). */
+static bool take_back(uvf_executor_t *ex, uvf__job_t *job, uint64_t since_us) {
+  bool found = false;
+  uvf__lock(&ex->waits.lock);
+  if (ex->runners == 0 && job->since_us == since_us)
+    for (uvf__link_t *l = ex->queue.next; l != &ex->queue && !found; l = l->next)
+      found = l == &job->link;
+  if (found) {
+    uvf__unlink(&job->link);
+    job->ex = NULL;
+    ex->queued--;
+  }
+  uvf__unlock(&ex->waits.lock);
+  return found;
+}
+
+int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, bool forced) {
+  uvf__link_t *slot = NULL;
+  if (uvf__executor_foreign(ex)) return UV_ENOTSUP;
+  uint64_t since_us = job->since_us = uvf__clock_us_about();
+  uvf__executor_hold(ex); /* the job's */
+  uvf__lock(&ex->waits.lock);
+  int r = refusal(ex, job, forced);
+  if (r == 0) push(ex, job);
+  bool start = r == 0 && uvf__runner_wanted(ex, &slot);
+  if (start) uvf__executor_hold(ex); /* for what comes after the start, when the job may be gone */
+  uvf__unlock(&ex->waits.lock);
+  if (start) {
+    r = uvf__runners_start(ex, slot);
+    if (r != 0) {
+      if (!take_back(ex, job, since_us)) r = 0;
+      uvf__executor_strand(ex);
+    }
+    uvf__executor_unhold(ex);
+  }
+  if (r != 0) uvf__executor_unhold(ex);
+  return r;
+}
+
+bool uvf__executor_withdraw(uvf_executor_t *ex, uvf__job_t *job) {
+  uvf__lock(&ex->waits.lock);
+  bool submitted = job->ex != NULL;
+  bool queued = uvf__linked(&job->link);
+  if (queued) {
+    uvf__unlink(&job->link);
+    ex->queued--;
+    ex->stats.cancelled++;
+  }
+  bool end = uvf__executor_ends(ex);
+  uvf__unlock(&ex->waits.lock);
+  if (queued) uvf__executor_tell_all(ex);
+  if (end && ex->type->end != NULL) ex->type->end(ex);
+  return submitted;
+}

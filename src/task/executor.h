@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* An executor: a queue of jobs, and runners, which are threads that take one job after the other. Every kind has the same queue,
+ * limits, counters, closing and pausing; kinds differ only in where a runner comes from (uvf__executor_type_t). Files: executor.c
+ * (life, the queue), runner.c (taking, running, ending jobs), control.c (close, abort, pause, counters), room_idle.c (waiting for
+ * it); the kinds: lane.c, threads.c, own_pool.c, loop_executor.c with attached.c, and uv/uv_pool.c. */
+#ifndef UVF_TASK_EXECUTOR_H
+#define UVF_TASK_EXECUTOR_H
+
+#include <uvflow/control.h>
+#include <uvflow/executor.h>
+#include <uvflow/task.h>
+
+#include "base/clock.h"
+#include "base/fork.h"
+#include "wait/pace.h"
+#include "wait/waits.h"
+
+#define UVF__MAX_RUNNERS 1024
+#define UVF__NO_LIMIT SIZE_MAX /* as capacity; it is UVF_UNBOUNDED */
+
+typedef struct uvf__job_s uvf__job_t;
+
+/* What a job is to its executor. */
+typedef struct {
+  /* Under the lock. May it be queued? False: it was cancelled before it came here. NULL: always. */
+  bool (*alive)(uvf__job_t *job);
+  /* Under the lock. Its turn has come. False: it was cancelled just now; its canceller sees to it. */
+  bool (*begin)(uvf__job_t *job);
+  /* Runs it. UVF_LATER: uvf__executor_over comes later; else it is over. */
+  int (*run)(uvf__job_t *job);
+  /* Under the lock. It is over: tell who waits for it. From here on its memory belongs to them, unless `settle` is set. */
+  void (*hand_back)(uvf__job_t *job, int status, uvf__bells_t *bells);
+  /* After that, with no lock: the rest of it. NULL: there is none. */
+  void (*settle)(uvf__job_t *job);
+  /* Under the lock. It shall never run. False: as for begin. */
+  bool (*cancel)(uvf__job_t *job);
+  /* After that, with no lock: tell who waits for it. */
+  void (*cancelled)(uvf__job_t *job);
+  /* Under the lock. It runs, and shall stop. */
+  void (*ask)(uvf__job_t *job, uvf__bells_t *bells);
+  bool counted; /* in the statistics: not the runners of lanes */
+} uvf__job_type_t;
+
+struct uvf__job_s {
+  uvf__link_t link; /* in the queue or among the running; under the executor's lock */
+  const uvf__job_type_t *type;
+  uvf_executor_t *ex; /* once submitted, with a unit of its memory; NULL: none (a promise) */
+  uint64_t since_us;  /* when it was queued */
+};
+
+typedef struct {
+  const char *name; /* for people */
+  /* Any thread, no lock held. Lets a thread call uvf__runner_run and then uvf__runner_gone. 0, or a negative code. */
+  int (*start)(uvf_executor_t *ex, uvf__link_t *slot);
+  /* Shall a runner that began at began_us give its thread back? NULL: never. */
+  bool (*spent)(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us);
+  /* Closed, and nothing is left to run; no lock held, once. NULL: nothing to do. */
+  void (*end)(uvf_executor_t *ex);
+  /* The memory goes. */
+  void (*destroy)(uvf_executor_t *ex);
+  bool of_loop; /* a loop's own: only the loop closes it */
+} uvf__executor_type_t;
+
+/* Who may not block for something that an executor has to run. Constant; may be copied, and compared after its executor is gone. */
+typedef struct {
+  uvf_executor_t *narrow; /* the outermost of it and those that it is on that runs one job at a time; NULL: none */
+  bool (*is_member)(void *pool); /* own_pool.c; NULL: there is none */
+  void *pool;
+} uvf__where_t;
+
+struct uvf_executor_s {
+  /* constant */
+  const uvf__executor_type_t *type;
+  uvf__where_t where;
+  uvf_executor_t *on; /* lane: a reference on what it is on */
+  size_t capacity;
+  uint32_t generation, max_running, max_runners;
+  char name[32];
+
+  a_u32 refs, mem; /* executor.c */
+  a_u32 work;      /* runner.c: there may be something to take */
+
+  uvf__waits_t waits; /* tx: who waits for room; end: for idle. Its lock guards all that follows */
+  uvf__link_t queue;  /* jobs that wait */
+  uvf__link_t begun;  /* jobs that run, also those that will end later */
+  uvf__link_t slots;  /* free ones, for kinds that have slots */
+  uint64_t queued, running;
+  uint32_t runners; /* asked for and not gone */
+  uint32_t looking; /* of these: have no job, but will look for one */
+  uint32_t threads; /* of its own that have not ended */
+  bool lingering;   /* one of those looking waits for work to come */
+  bool closed, aborted, paused, ended;
+  uvf__pace_t pace; /* of lingering */
+  uvf_executor_stats_t stats;
+};
+
+typedef struct {
+  const uvf__executor_type_t *type;
+  uvf_executor_t *on;
+  const char *name;
+  size_t capacity;
+  uint32_t max_running, max_runners;
+  bool (*is_member)(void *pool);
+  void *pool;
+} uvf__executor_setup_t;
+
+/* Zeroed memory becomes an executor with one reference. 0 or UV_ENOMEM. */
+int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup);
+
+static inline bool uvf__executor_foreign(const uvf_executor_t *ex) {
+  return ex->generation != uvf__fork_generation();
+}
+
+/* A unit of life for the memory alone. */
+void uvf__executor_hold(uvf_executor_t *ex);
+void uvf__executor_unhold(uvf_executor_t *ex);
+
+/* Queues a job, which then holds a unit; forced: also where it is full. 0; or the job is still the caller's: UV_EAGAIN, UV_EPIPE,
+ * UV_ECANCELED (it is not alive) or what starting a runner said. */
+int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, bool forced);
+
+/* Takes a job out of the queue that its canceller has won (the CAS is done). Afterwards nobody here touches it. True: it had been
+ * submitted, and its unit is the caller's to give up. */
+bool uvf__executor_withdraw(uvf_executor_t *ex, uvf__job_t *job);
+
+/* A job that said UVF_LATER is over. Any thread, no lock. */
+void uvf__executor_over(uvf_executor_t *ex, uvf__job_t *job, int status);
+
+/* control.c: as the public ones, but also for a loop's own. */
+int uvf__executor_close(uvf_executor_t *ex, bool abort);
+
+/* No runner could be started: cancels what is queued if there is none at all, so that nobody waits for ever. No lock held. */
+void uvf__executor_strand(uvf_executor_t *ex);
+
+/* runner.c: on a thread of the executor's, once per successful `start`. */
+void uvf__runner_run(uvf_executor_t *ex);
+
+/* It has left its thread (or, lost: never came to run), which is free for another. Starts one if there is work. */
+void uvf__runner_gone(uvf_executor_t *ex, uvf__link_t *slot, bool lost);
+
+/* Under the lock: another runner is wanted, and is counted from now on; *slot is its slot if the kind has any. */
+bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot);
+
+/* Starts one that was wanted, and more while they are. Returns what the first start said. */
+int uvf__runners_start(uvf_executor_t *ex, uvf__link_t *slot);
+
+/* Would blocking this thread until something has run there stop the only thread that can? */
+bool uvf__runner_blocks(const uvf__where_t *where);
+
+/* Does the calling thread run this job, or (NULL) any job of this executor? */
+bool uvf__runner_runs(const uvf_executor_t *ex, const uvf__job_t *job);
+
+/* room_idle.c, under the lock: tells who waits for room or for idle, as far as there is cause, and until the bells are full. True:
+ * come again. */
+bool uvf__executor_tell(uvf_executor_t *ex, uvf__bells_t *bells);
+
+/* Tells all of them; no lock held. */
+void uvf__executor_tell_all(uvf_executor_t *ex);
+
+/* Under the lock: closed, and nothing is left; true once. The caller calls type->end. */
+bool uvf__executor_ends(uvf_executor_t *ex);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* uvf_spawn: a flowvar, and its task on an executor. */
+#include "task/flowvar.h"
+
+int uvf_spawn(uvf_executor_t *ex, uvf_work_cb work, void *arg, const uvf_spawn_options_t *o, uvf_flowvar_t **fv) {
+  uvf__flow_t *f;
+  if (ex == NULL || work == NULL) return UV_EINVAL;
+  int r = uvf__flow_make(o, work, arg, UVF__PENDING, 0, NULL, &f);
+  if (r != 0) return r;
+  f->where = ex->where;
+  r = uvf__executor_submit(ex, &f->task.job, false);
+  if (r != 0) {
+    uvf__flow_unmake(f);
+    return r;
+  }
+  uvf__flow_publish(f, fv);
+  return 0;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* libuv's thread pool as an executor: a runner is one uv_queue_work. As many are under way as the pool has threads; each takes job
+ * after job and gives its thread back after POOL_US, so that files and names get their turn. uv_queue_work may be called on the
+ * loop's thread alone: from elsewhere a runner starts by way of a post. */
+#include <uv.h>
+#include <uvflow/uv.h>
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "task/attached.h"
+
+#define POOL_US 2000
+
+typedef struct pool_s pool_t;
+
+typedef struct {
+  uvf__link_t free;
+  uv_work_t work;
+  uvf_post_t post;
+  pool_t *pool;
+} slot_t;
+
+struct pool_s {
+  uvf_executor_t base;
+  uvf__attached_t attached;
+  slot_t slots[];
+};
+
+static pool_t *pool_of(uvf_executor_t *ex) {
+  return uvf__container(ex, pool_t, base);
+}
+
+static void left(slot_t *s, bool lost) {
+  pool_t *p = s->pool;
+  uvf__executor_hold(&p->base); /* for the look at the end */
+  uvf__runner_gone(&p->base, &s->free, lost);
+  uvf__attached_check(&p->attached);
+  uvf__executor_unhold(&p->base);
+}
+
+static void on_work(uv_work_t *work) {
+  uvf__runner_run(&((slot_t *)work->data)->pool->base);
+}
+
+static void after_work(uv_work_t *work, int status) {
+  (void)status; /* nobody cancels it */
+  left((slot_t *)work->data, false);
+}
+
+static int queue_work(slot_t *s) {
+  s->work.data = s;
+  return uv_queue_work(uvf_loop_uv(s->pool->attached.loop), &s->work, on_work, after_work);
+}
+
+static void on_post(uvf_post_t *post, int status) {
+  slot_t *s = (slot_t *)post->data;
+  if (status != 0 || queue_work(s) != 0) left(s, true);
+}
+
+static int start(uvf_executor_t *ex, uvf__link_t *slot) {
+  slot_t *s = uvf__container(slot, slot_t, free);
+  uvf_loop_t *loop = pool_of(ex)->attached.loop;
+  if (uvf__loop_mine(loop)) return queue_work(s);
+  s->post.data = s;
+  return uvf_post(loop, &s->post, on_post) == 0 ? 0 : UV_EPIPE;
+}
+
+static bool spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
+  (void)ex;
+  return now_us - began_us >= POOL_US;
+}
+
+static void destroy(uvf_executor_t *ex) {
+  pool_t *p = pool_of(ex);
+  uvf__attached_fini(&p->attached);
+  uvf__free(p);
+}
+
+static const uvf__executor_type_t pool_type = {"libuv's pool", start, spent, NULL, destroy, true};
+
+/* As libuv counts them. */
+static uint32_t pool_threads(void) {
+  const char *size = getenv("UV_THREADPOOL_SIZE");
+  if (size == NULL) return 4;
+  int n = atoi(size);
+  return n < 1 ? 1 : n > UVF__MAX_RUNNERS ? UVF__MAX_RUNNERS : (uint32_t)n;
+}
+
+static uvf__attached_t *make(uvf_loop_t *loop) {
+  if (uvf_loop_uv(loop) == NULL) return NULL;
+  uint32_t threads = pool_threads();
+  pool_t *p = uvf__calloc(1, sizeof *p + threads * sizeof(slot_t));
+  if (p == NULL) return NULL;
+  const uvf__executor_setup_t setup = {&pool_type, NULL,    "libuv's pool", UVF__NO_LIMIT,
+                                       UINT32_MAX, threads, NULL,           NULL};
+  if (uvf__executor_init(&p->base, &setup) != 0) {
+    uvf__free(p);
+    return NULL;
+  }
+  for (uint32_t i = 0; i < threads; i++) {
+    p->slots[i].pool = p;
+    uvf__list_push_back(&p->base.slots, &p->slots[i].free);
+  }
+  uvf__attached_init(&p->attached, &p->base, loop, UVF__OWN_POOL);
+  return &p->attached;
+}
+
+uvf_executor_t *uvf_loop_pool(uvf_loop_t *l) {
+  return l == NULL ? NULL : uvf__attached_get(l, UVF__OWN_POOL, make);
+}
