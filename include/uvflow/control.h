@@ -15,8 +15,8 @@ extern "C" {
 #endif
 
 /**
- * Refuses new work (UV_EPIPE); what is queued or runs goes on to its end. Keep your reference. A lane on it can start
- * no more tasks after those that it has.
+ * Refuses new work (UV_EPIPE); what is queued or runs goes on to its end. Keep your reference. Lanes on it go on until
+ * nothing is left to run, and are refused then.
  * Returns 0 for the one who did it, UV_EALREADY after that, UV_ENOTSUP (a loop's own executor or pool, or a parent's,
  * after fork) or UV_EINVAL (NULL).
  *

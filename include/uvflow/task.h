@@ -74,7 +74,7 @@ UVF_EXTERN int uvf_task_finish(uvf_task_t *task, int status, const void *value);
  * allocates nothing and makes no flowvar; `value` is NULL, so results go to where `arg` points. `arg` is borrowed
  * until `done`. Cancel it by uvf_cancel: 0 (it never ran; UV_ECANCELED comes), UV_EBUSY (it runs: it is asked to stop,
  * and its own result comes) or UV_EALREADY (it has ended; the callback is on its way). Detaching the loop does the
- * same to all of its offloads, and waits for what runs. The executor is retained until `done`.
+ * same to all of its offloads, and waits for what runs. You may release the executor at once.
  * Status: what the work returned or was finished with, or UV_ECANCELED (it never ran).
  * Returns 0 (done will be called), or there is no callback: UV_EAGAIN (lane full, see uvf_wait_room), UV_EPIPE
  * (executor closed), UV_EINVAL (NULL), UV_EPERM (another thread), UV_EBUSY (the request is in use), UV_ECANCELED (the

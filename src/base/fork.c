@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The generation of fork.h.
  *
- * Protocol. G1: `uvf__generation` changes only in a child that has one thread, so every later reader was started by it: relaxed. */
+ * Protocol. G1: `uvf__generation` changes only in a child that has one thread, so every later reader was started by it: relaxed.
+ * G2: `watching` is set under the lock, once; who sees it set (acquire, release) need not take the lock. */
 #include "base/fork.h"
 
 #include <stddef.h>
@@ -32,7 +33,7 @@ int uvf__fork_watch(void (*in_child)(void)) {
 
 #else
 
-static bool watching;        /* under lock */
+static a_u32 watching;
 static void (*repair)(void); /* under lock; the child reads it as its only thread */
 
 /* `lock` itself is held across the fork by before(), so that the child never inherits it from another thread. */
@@ -58,11 +59,12 @@ static void in_child(void) {
 
 int uvf__fork_watch(void (*repair_in_child)(void)) {
   int r = 0;
+  if (repair_in_child == NULL && a_load(&watching, acquire) != 0) return 0; /* G2 */
   uvf__lock(&lock);
   if (repair_in_child != NULL) repair = repair_in_child;
-  if (!watching) {
+  if (a_load(&watching, acquire) == 0) { /* G2 */
     if (pthread_atfork(before, in_parent, in_child) == 0)
-      watching = true;
+      a_store(&watching, 1, release); /* G2 */
     else
       r = UV_ENOMEM;
   }

@@ -84,8 +84,10 @@ static void print_chan(FILE *out, uvf__chan_t *c) {
 }
 
 static void print_op(FILE *out, uvf__op_t *op) {
-  const uvf__waiter_t *w = op->type->waiter(op);
-  if (uvf__op_word(op) == UVF__WAITING)
+  const uvf__waiter_t *w = op->type->waiter == NULL ? NULL : op->type->waiter(op);
+  if (w == NULL)
+    (void)fprintf(out, "  %s on loop %p\n", op->type->name, (void *)op->loop);
+  else if (uvf__op_word(op) == UVF__WAITING)
     print_waiter(out, w);
   else
     (void)fprintf(out, "  %s on loop %p %s: %s \"%s\"\n", op->type->name, (void *)op->loop,

@@ -74,7 +74,8 @@ void uvf__attached_fini(uvf__attached_t *a) {
 uvf_executor_t *uvf__attached_get(uvf_loop_t *loop, int which, uvf__attached_t *(*make)(uvf_loop_t *loop)) {
   uvf_executor_t *ex = a_load(&loop->own[which], acquire); /* */
   if (ex != NULL) return ex;
-  if (a_load(&loop->state, relaxed) != UVF__LOOP_OPEN) return NULL; /* */
+  if (a_load(&loop->state, relaxed) != UVF__LOOP_OPEN || loop->generation != uvf__fork_generation())
+    return NULL; /* */
   uvf__attached_t *a = make(loop);
   if (a == NULL) return NULL;
   if (!a_cas(&loop->own[which], &ex, a->ex, acq_rel, acquire)) { /* */

@@ -11,9 +11,8 @@ static void cancel_queue(uvf_executor_t *ex, uvf__link_t *out) {
   uvf__link_t *l;
   while ((l = uvf__list_first(&ex->queue)) != NULL) {
     uvf__job_t *job = uvf__container(l, uvf__job_t, link);
-    uvf__unlink(l);
-    ex->queued--;
-    ex->stats.cancelled++;
+    uvf__executor_unqueue(ex, job);
+    if (job->type->counted) ex->stats.cancelled++;
     if (job->type->cancel(job)) uvf__list_push_back(out, l); /* else its canceller tells of it, and gives up its unit */
   }
 }
@@ -128,7 +127,5 @@ void uvf_executor_stats(const uvf_executor_t *executor, uvf_executor_stats_t *ou
   if (uvf__executor_foreign(ex)) return;
   uvf__lock(&ex->waits.lock);
   *out = ex->stats;
-  out->queued = ex->queued;
-  out->running = ex->running;
   uvf__unlock(&ex->waits.lock);
 }

@@ -60,18 +60,25 @@ void uvf_executor_release(uvf_executor_t *ex) {
   uvf__executor_unhold(ex);
 }
 
-static int refusal(const uvf_executor_t *ex, uvf__job_t *job, bool forced) {
+static int refusal(const uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry) {
   if (job->type->alive != NULL && !job->type->alive(job)) return UV_ECANCELED;
+  if (entry == UVF__RUNNER) return ex->aborted || ex->ended ? UV_EPIPE : 0;
   if (ex->closed) return UV_EPIPE;
-  return !forced && ex->queued >= ex->capacity ? UV_EAGAIN : 0;
+  return entry == UVF__ORDINARY && ex->stats.queued >= ex->capacity ? UV_EAGAIN : 0;
 }
 
 static void push(uvf_executor_t *ex, uvf__job_t *job) {
   job->ex = ex;
   uvf__list_push_back(&ex->queue, &job->link);
   ex->queued++;
-  if (ex->queued > ex->stats.high_water) ex->stats.high_water = ex->queued;
+  if (job->type->counted && ++ex->stats.queued > ex->stats.high_water) ex->stats.high_water = ex->stats.queued;
   a_store(&ex->work, 1, relaxed); /* X4 */
+}
+
+void uvf__executor_unqueue(uvf_executor_t *ex, uvf__job_t *job) {
+  uvf__unlink(&job->link);
+  ex->queued--;
+  if (job->type->counted) ex->stats.queued--;
 }
 
 /* No thread could be got. Takes the job back if it is still in the queue (its memory is valid: nobody else has its handle yet). */
@@ -82,21 +89,20 @@ static bool take_back(uvf_executor_t *ex, uvf__job_t *job, uint64_t since_us) {
     for (uvf__link_t *l = ex->queue.next; l != &ex->queue && !found; l = l->next)
       found = l == &job->link;
   if (found) {
-    uvf__unlink(&job->link);
+    uvf__executor_unqueue(ex, job);
     job->ex = NULL;
-    ex->queued--;
   }
   uvf__unlock(&ex->waits.lock);
   return found;
 }
 
-int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, bool forced) {
+int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry) {
   uvf__link_t *slot = NULL;
   if (uvf__executor_foreign(ex)) return UV_ENOTSUP;
   uint64_t since_us = job->since_us = uvf__clock_us_about();
   uvf__executor_hold(ex); /* the job's */
   uvf__lock(&ex->waits.lock);
-  int r = refusal(ex, job, forced);
+  int r = refusal(ex, job, entry);
   if (r == 0) push(ex, job);
   bool start = r == 0 && uvf__runner_wanted(ex, &slot);
   if (start) uvf__executor_hold(ex); /* for what comes after the start, when the job may be gone */
@@ -118,8 +124,7 @@ bool uvf__executor_withdraw(uvf_executor_t *ex, uvf__job_t *job) {
   bool submitted = job->ex != NULL;
   bool queued = uvf__linked(&job->link);
   if (queued) {
-    uvf__unlink(&job->link);
-    ex->queued--;
+    uvf__executor_unqueue(ex, job);
     ex->stats.cancelled++;
   }
   bool end = uvf__executor_ends(ex);

@@ -80,15 +80,15 @@ struct uvf_executor_s {
   a_u32 refs, mem; /* executor.c */
   a_u32 work;      /* runner.c: there may be something to take */
 
-  uvf__waits_t waits; /* tx: who waits for room; end: for idle. Its lock guards all that follows */
-  uvf__link_t queue;  /* jobs that wait */
-  uvf__link_t begun;  /* jobs that run, also those that will end later */
-  uvf__link_t slots;  /* free ones, for kinds that have slots */
-  uint64_t queued, running;
-  uint32_t runners; /* asked for and not gone */
-  uint32_t looking; /* of these: have no job, but will look for one */
-  uint32_t threads; /* of its own that have not ended */
-  bool lingering;   /* one of those looking waits for work to come */
+  uvf__waits_t waits;       /* tx: who waits for room; end: for idle. Its lock guards all that follows */
+  uvf__link_t queue;        /* jobs that wait */
+  uvf__link_t begun;        /* jobs that run, also those that will end later */
+  uvf__link_t slots;        /* free ones, for kinds that have slots */
+  uint64_t queued, running; /* jobs; the statistics and the capacity count tasks only */
+  uint32_t runners;         /* asked for and not gone */
+  uint32_t looking;         /* of these: have no job, but will look for one */
+  uint32_t threads;         /* of its own that have not ended */
+  bool lingering;           /* one of those looking waits for work to come */
   bool closed, aborted, paused, ended;
   uvf__pace_t pace; /* of lingering */
   uvf_executor_stats_t stats;
@@ -115,9 +115,19 @@ static inline bool uvf__executor_foreign(const uvf_executor_t *ex) {
 void uvf__executor_hold(uvf_executor_t *ex);
 void uvf__executor_unhold(uvf_executor_t *ex);
 
-/* Queues a job, which then holds a unit; forced: also where it is full. 0; or the job is still the caller's: UV_EAGAIN, UV_EPIPE,
+/* For whom a queue is closed. */
+typedef enum {
+  UVF__ORDINARY,
+  UVF__FOLLOWS, /* a continuation: not where it is full, since what it follows was accepted */
+  UVF__RUNNER   /* a lane's runner: not while anything can run at all, since the lane has its own limit */
+} uvf__entry_t;
+
+/* Queues a job, which then holds a unit. 0; or the job is still the caller's: UV_EAGAIN, UV_EPIPE,
  * UV_ECANCELED (it is not alive) or what starting a runner said. */
-int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, bool forced);
+int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry);
+
+/* Under the lock: off the queue. */
+void uvf__executor_unqueue(uvf_executor_t *ex, uvf__job_t *job);
 
 /* Takes a job out of the queue that its canceller has won (the CAS is done). Afterwards nobody here touches it. True: it had been
  * submitted, and its unit is the caller's to give up. */

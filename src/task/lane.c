@@ -78,7 +78,7 @@ static const uvf__job_type_t runner_type = {
 
 static int lane_start(uvf_executor_t *ex, uvf__link_t *slot) {
   slot_t *s = uvf__container(slot, slot_t, free);
-  return uvf__executor_submit(ex->on, &s->job, true);
+  return uvf__executor_submit(ex->on, &s->job, UVF__RUNNER);
 }
 
 static bool lane_spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {

@@ -109,7 +109,7 @@ int uvf_offload(uvf_loop_t *l, uvf_req_t *req, uvf_executor_t *ex, uvf_work_cb w
   uvf__op_set(&o->op, UVF__WON);
   uvf__loop_add_op(l, &o->op);
   uvf__loop_task(&o->op);
-  r = uvf__executor_submit(ex, &o->task.job, false);
+  r = uvf__executor_submit(ex, &o->task.job, UVF__ORDINARY);
   if (r == 0) return 0;
   uvf__loop_task_over(&o->op);
   uvf__loop_remove_op(l, &o->op);

@@ -19,12 +19,14 @@ static bool is_idle(const uvf_executor_t *ex) {
 }
 
 static int room(const uvf_executor_t *ex) {
-  return ex->closed ? UV_EPIPE : ex->queued < ex->capacity ? 0 : UV_EAGAIN;
+  return ex->closed ? UV_EPIPE : ex->stats.queued < ex->capacity ? 0 : UV_EAGAIN;
 }
 
 bool uvf__executor_tell(uvf_executor_t *ex, uvf__bells_t *bells) {
   if (uvf__waits_look(&ex->waits) == 0) return false;
-  uint64_t told = 0, most = ex->closed ? UINT64_MAX : ex->queued < ex->capacity ? ex->capacity - ex->queued : 0;
+  uint64_t told = 0, most = ex->closed                        ? UINT64_MAX
+                            : ex->stats.queued < ex->capacity ? ex->capacity - ex->stats.queued
+                                                              : 0;
   bool idle = is_idle(ex);
   while (told < most && !uvf__bells_full(bells) && uvf__waits_fire(&ex->waits, &ex->waits.tx, UV_EAGAIN, bells))
     told++;

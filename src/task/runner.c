@@ -77,8 +77,7 @@ static uvf__job_t *take(uvf_executor_t *ex, uint64_t now_us) {
   uvf__link_t *l;
   while (!ex->paused && ex->running < ex->max_running && (l = uvf__list_first(&ex->queue)) != NULL) {
     uvf__job_t *job = uvf__container(l, uvf__job_t, link);
-    uvf__unlink(l);
-    ex->queued--;
+    uvf__executor_unqueue(ex, job);
     if (!job->type->begin(job)) {
       ex->stats.cancelled++;
       continue;
@@ -86,7 +85,9 @@ static uvf__job_t *take(uvf_executor_t *ex, uint64_t now_us) {
     uvf__list_push_back(&ex->begun, l);
     ex->running++;
     ex->looking--;
-    if (job->type->counted) count_wait(&ex->stats, now_us > job->since_us ? now_us - job->since_us : 0);
+    if (!job->type->counted) return job;
+    ex->stats.running++;
+    count_wait(&ex->stats, now_us > job->since_us ? now_us - job->since_us : 0);
     return job;
   }
   a_store(&ex->work, 0, relaxed); /* X4 */
@@ -98,6 +99,7 @@ static void end_job(uvf_executor_t *ex, uvf__job_t *job, int status, uvf__bells_
   uvf__unlink(&job->link);
   ex->running--;
   if (job->type->counted) {
+    ex->stats.running--;
     if (status == 0)
       ex->stats.done++;
     else

@@ -8,7 +8,7 @@ int uvf_spawn(uvf_executor_t *ex, uvf_work_cb work, void *arg, const uvf_spawn_o
   int r = uvf__flow_make(o, work, arg, UVF__PENDING, 0, NULL, &f);
   if (r != 0) return r;
   f->where = ex->where;
-  r = uvf__executor_submit(ex, &f->task.job, false);
+  r = uvf__executor_submit(ex, &f->task.job, UVF__ORDINARY);
   if (r != 0) {
     uvf__flow_unmake(f);
     return r;

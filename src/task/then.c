@@ -42,7 +42,7 @@ static void follow(uvf__then_t *then, int status) {
   uvf__flow_t *f = then->flow;
   uvf__chan_t *c = f->chan, *from = uvf__chan_of_flowvar((uvf_flowvar_t *)then->waiter.object);
   f->task.arg = from->item_size > 0 ? from->q.cell.item : NULL;
-  if (status == 0) status = uvf__executor_submit(then->ex, &f->task.job, true);
+  if (status == 0) status = uvf__executor_submit(then->ex, &f->task.job, UVF__FOLLOWS);
   if (status != 0 && uvf__task_move(&f->task, UVF__PENDING, UVF__FAILED)) uvf__flow_over(&f->task, status);
   uvf__chan_unhold(c); /* the op's */
 }
