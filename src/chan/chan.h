@@ -12,6 +12,7 @@
 #include "base/fork.h"
 #include "queue/block_list.h"
 #include "queue/cell.h"
+#include "queue/item.h"
 #include "queue/locked_ring.h"
 #include "queue/mpmc_ring.h"
 #include "queue/spsc_ring.h"
@@ -169,11 +170,7 @@ static inline size_t uvf__aligned(size_t n) {
 
 /* The bytes of the item of a cell. */
 static inline size_t uvf__cell_bytes(size_t item_size) {
-#ifdef UVF_MODEL
   return uvf__aligned(uvf__item_stride(item_size));
-#else
-  return uvf__aligned(item_size);
-#endif
 }
 
 /* A unit of life for the memory alone. */

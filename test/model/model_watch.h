@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #define _Alignas(n) alignas(n)
+#define _Alignof(t) alignof(t)
 #define _Static_assert(condition, text) struct uvf__model_sizes_differ
 
 typedef struct {
