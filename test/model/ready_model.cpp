@@ -3,7 +3,7 @@
  * some that no ring asked for, collects at odd moments, and may be detached meanwhile. Each op, and each post that was
  * accepted, runs once; no ring is lost and none comes too late; and a callback sees what every poster of its post wrote, also
  * of those who found it pending.
- * sources: wait/ready.c wait/loop.c wait/drain.c wait/detach.c wait/post.c wait/bells.c wait/blocked.c wait/op.c
+ * sources: wait/ready.c wait/loop.c wait/pace.c wait/drain.c wait/detach.c wait/post.c wait/bells.c wait/blocked.c wait/op.c
  * sources: wait/request.c wait/deadline.c base/heap.c */
 #include "model_loop.h"
 
