@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* digest_tree [-j THREADS] PATH...: the SHA-256 of all regular files under the paths, sorted, as sha256sum prints them.
  *
- *   walker thread  -- jobs -->  worker threads  -- results -->  loop: progress bar, messages, the sorted list
+ *   walker thread  -- spawns tasks in a lane, and hands their flowvars on -->  loop: awaits them, shows its progress,
+ *                                                                              prints messages and the sorted list
  *
- * Both channels are bounded, so that the walker is never far ahead of the workers. An item is a pointer to a batch of
- * files, and it has one owner at a time: the walker, then a worker, then the loop. How it ends:
- *   all done   the walker releases `jobs`, the workers get UV_EOF and release `results`, the loop's reader gets UV_EOF
- *   Ctrl-C     the loop aborts both channels: what is queued is dropped, all sends and receives say that it is over
- *   no memory  whoever it happens to closes its channel with UV_ENOMEM as the cause, which arrives instead of UV_EOF
- * This file has the threads, channels and the loop; the folder digest_tree/ has what any program of the kind needs. */
+ * A task hashes a batch of files and gives it back as its value, so a batch has one owner at a time: the walker, then the
+ * task, then the loop. The lane and the channel of flowvars are bounded, so that the walker is never far ahead. How it ends:
+ *   all done   the walker releases the channel, the loop's reader gets UV_EOF, and the last flowvar ends
+ *   Ctrl-C     the loop aborts the lane and the channel: what waits never runs, what runs is asked to stop
+ *   no memory  whoever it happens to ends with UV_ENOMEM, as the outcome of a task or the cause of the channel's end
+ * This file has the threads, tasks and the loop; the folder digest_tree/ has what any program of the kind needs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -28,39 +29,48 @@
 
 #define MAX_WORKERS 1024
 #define BATCH_FILES 64
-#define QUEUED 32 /* batches in each channel: the walker is so far ahead, and no further */
+#define QUEUED 32 /* batches that wait, and again as many flowvars: the walker is so far ahead, and no further */
 
 enum { EXIT_USAGE = 2, EXIT_INTERRUPTED = 128 + SIGINT };
 
+/* What each task gets, as a copy. */
+typedef struct {
+  batch_t *batch;
+  uvf_tx_t *put_hasher; /* borrowed: hashers that no task uses, for the next one */
+  uvf_rx_t *get_hasher;
+  _Atomic uint64_t *progress;
+} work_t;
+
 /* The walker: fills batches with paths. */
 typedef struct {
-  uvf_tx_t *jobs;
+  uvf_executor_t *lane;
+  uvf_tx_t *spawned; /* flowvars */
   char **paths;
   batch_t *batch;
+  work_t work; /* but for the batch */
   size_t sent; /* files */
 } walker_t;
 
 /* Walks the same tree once more, ahead of the walker, so that the bar can tell the time left. Only if there is one. */
 typedef struct {
-  uvf_rx_t *jobs; /* to see when it is over */
+  uvf_rx_t *spawned; /* to see when it is over */
   uvf_loop_t *loop;
   char **paths;
   uint64_t files, bytes;
   uvf_post_t counted;
 } counter_t;
 
-typedef struct {
-  uvf_rx_t *jobs;
-  uvf_tx_t *results;
-  _Atomic uint64_t *progress;
-} worker_t;
-
 /* The loop's thread. */
 typedef struct {
   uv_loop_t uv;
   uvf_loop_t *loop;
-  uvf_rx_t *jobs, *results; /* kept to abort them */
+  uvf_executor_t *threads, *lane;
+  uvf_rx_t *spawned; /* kept to abort it */
   uvf_reader_t reader;
+  unsigned awaited; /* flowvars */
+  bool ended;       /* no more of them come */
+  uvf_tx_t *put_hasher;
+  uvf_rx_t *get_hasher;
   uv_signal_t interrupt;
   progress_t progress;
   report_t report;
@@ -70,10 +80,49 @@ typedef struct {
   unsigned workers;
   walker_t walker;
   counter_t counter;
-  worker_t worker; /* all workers read the same */
   unsigned started;
-  uv_thread_t threads[MAX_WORKERS + 2];
+  uv_thread_t helpers[2]; /* walker, counter */
 } app_t;
+
+/* A flowvar that the loop awaits. */
+typedef struct {
+  uvf_req_t req;
+  uvf_flowvar_t *fv;
+  app_t *app;
+} wait_t;
+
+/* ---- tasks, on the lane's threads ---- */
+
+/* A hasher that another task has used, or a new one: so there are no more than tasks run at a time. */
+static int get_hasher(const work_t *w, hasher_t **h) {
+  return uvf_try_recv(w->get_hasher, h) == 0 ? 0 : hasher_create(w->progress, h);
+}
+
+static void put_hasher(const work_t *w, hasher_t *h) {
+  if (uvf_try_send(w->put_hasher, &h) != 0) hasher_free(h);
+}
+
+static int hash_batch(uvf_task_t *task, void *arg, void *value) {
+  const work_t *w = arg;
+  hasher_t *h = NULL;
+  int r = get_hasher(w, &h);
+  for (entry_t *e = batch_first(w->batch); e != NULL && r == 0; e = batch_next(w->batch, e)) {
+    if (e->error != 0) continue;
+    e->error = hash_file(h, task, e->path, e->digest);
+    if (e->error < 0) r = e->error;
+  }
+  if (h != NULL) put_hasher(w, h);
+  if (r == 0)
+    *(batch_t **)value = w->batch;
+  else
+    batch_free(w->batch);
+  return r;
+}
+
+static void drop_work(void *arg, void *data) {
+  (void)data;
+  batch_free(((work_t *)arg)->batch);
+}
 
 /* ---- the walker's thread ---- */
 
@@ -84,19 +133,45 @@ static bool is_full(const walker_t *w) {
   return w->batch->count >= (limit < BATCH_FILES ? limit : BATCH_FILES);
 }
 
-static int send_batch(walker_t *w) {
-  batch_t *b = batch_trim(w->batch);
-  w->sent += b->count;
-  int r = uvf_send_sync(w->jobs, &b, UVF_FOREVER); /* waits while the channel is full */
-  w->batch = r == 0 ? NULL : b;                    /* after an error it is still ours */
+/* Waits while the lane is full. After an error the batch is still ours. */
+static int spawn(walker_t *w, uvf_flowvar_t **fv) {
+  static const uvf_spawn_options_t o = {.value_size = sizeof(batch_t *),
+                                        .value_drop = batch_drop,
+                                        .arg_size = sizeof(work_t),
+                                        .arg_drop = drop_work,
+                                        .name = "hash"};
+  int r;
+  w->work.batch = w->batch;
+  do
+    r = uvf_spawn(w->lane, hash_batch, &w->work, &o, fv);
+  while (r == UV_EAGAIN && (r = uvf_wait_room_sync(w->lane, UVF_FOREVER)) == 0);
   return r;
+}
+
+static int send_batch(walker_t *w) {
+  uvf_flowvar_t *fv;
+  size_t files = w->batch->count;
+  w->batch = batch_trim(w->batch);
+  int r = spawn(w, &fv);
+  if (r != 0) return r;
+  w->batch = NULL;
+  w->sent += files;
+  r = uvf_send_sync(w->spawned, &fv, UVF_FOREVER); /* waits while the channel is full */
+  if (r != 0) uvf_flowvar_release(fv);             /* abandons it: the batch is dropped */
+  return r;
+}
+
+static bool lane_is_empty(const walker_t *w) {
+  uvf_executor_stats_t stats;
+  uvf_executor_stats(w->lane, &stats);
+  return stats.queued == 0;
 }
 
 static int on_found(const found_t *f, void *data) {
   walker_t *w = data;
-  if (f->kind == FOUND_DIRECTORY) { /* a good moment to see whether it is over, and whether the workers have work */
-    if (uvf_tx_status(w->jobs) != 0) return UV_EPIPE;
-    return w->batch != NULL && uvf_tx_len(w->jobs) == 0 ? send_batch(w) : 0;
+  if (f->kind == FOUND_DIRECTORY) { /* a good moment to see whether it is over, and whether threads have no work */
+    if (uvf_tx_status(w->spawned) != 0) return UV_EPIPE;
+    return w->batch != NULL && lane_is_empty(w) ? send_batch(w) : 0;
   }
   if (w->batch == NULL) w->batch = batch_create();
   if (w->batch == NULL || !batch_add(&w->batch, f->path, f->error)) return UV_ENOMEM;
@@ -109,37 +184,9 @@ static void walker_main(void *arg) {
   for (char **path = w->paths; *path != NULL && r == 0; path++)
     r = walk(*path, false, on_found, w);
   if (r == 0 && w->batch != NULL) r = send_batch(w);
-  if (r == UV_ENOMEM) (void)uvf_tx_close(w->jobs, r);
+  if (r == UV_ENOMEM) (void)uvf_tx_close(w->spawned, r);
   batch_free(w->batch);
-  uvf_tx_release(w->jobs); /* the only sender: the workers get UV_EOF */
-}
-
-/* ---- the workers' threads ---- */
-
-/* Returns 0, or UV_EPIPE if nobody waits for the result any more. */
-static int hash_batch(hasher_t *h, batch_t *b) {
-  for (entry_t *e = batch_first(b); e != NULL; e = batch_next(b, e)) {
-    if (e->error != 0) continue;
-    e->error = hash_file(h, e->path, e->digest);
-    if (e->error < 0) return e->error;
-  }
-  return 0;
-}
-
-static void worker_main(void *arg) {
-  worker_t *w = arg;
-  hasher_t hasher;
-  batch_t *b;
-  int r = hasher_init(&hasher, w->results, w->progress);
-  while (r == 0 && (r = uvf_recv_sync(w->jobs, &b, UVF_FOREVER)) == 0) {
-    r = hash_batch(&hasher, b);
-    if (r == 0) r = uvf_send_sync(w->results, &b, UVF_FOREVER);
-    if (r != 0) batch_free(b);
-  }
-  if (r != UV_EOF && r != UV_EPIPE) (void)uvf_tx_close(w->results, r); /* goes on to the loop as the cause */
-  hasher_end(&hasher);
-  uvf_rx_release(w->jobs);
-  uvf_tx_release(w->results); /* the last worker: the loop's reader gets UV_EOF */
+  uvf_tx_release(w->spawned); /* the only sender: the loop's reader gets UV_EOF */
 }
 
 /* ---- the counter's thread ---- */
@@ -151,7 +198,7 @@ static int on_counted_file(const found_t *f, void *data) {
     c->bytes += f->bytes;
     if (c->files % 256 != 0) return 0;
   }
-  return uvf_rx_status(c->jobs) == 0 ? 0 : UV_EPIPE; /* now and then: is it over? */
+  return uvf_rx_status(c->spawned) == 0 ? 0 : UV_EPIPE; /* now and then: is it over? */
 }
 
 /* On the loop's thread. */
@@ -169,7 +216,7 @@ static void counter_main(void *arg) {
     r = walk(*path, true, on_counted_file, c);
   if (r == 0) r = uvf_post(c->loop, &c->counted, on_counted); /* no post, no time left: nothing else depends on it */
   (void)r;
-  uvf_rx_release(c->jobs);
+  uvf_rx_release(c->spawned);
 }
 
 /* ---- the loop ---- */
@@ -185,10 +232,10 @@ static void complain(app_t *a, const char *path, const char *reason) {
   if (a->exit_code == 0) a->exit_code = EXIT_FAILURE;
 }
 
-/* Ends everything early; the reader's last call follows. */
+/* Ends everything early; the reader's last call follows, and the end of what is awaited. */
 static void give_up(app_t *a) {
-  (void)uvf_rx_abort(a->jobs, 0); /* UV_EALREADY is as good */
-  (void)uvf_rx_abort(a->results, 0);
+  (void)uvf_executor_abort(a->lane); /* UV_EALREADY is as good */
+  (void)uvf_rx_abort(a->spawned, 0);
 }
 
 static void give_up_because(app_t *a, const char *what, int error) {
@@ -204,16 +251,51 @@ static void take(app_t *a, batch_t *b) {
   if (!report_add(&a->report, b) && !a->incomplete) give_up_because(a, NULL, UV_ENOMEM);
 }
 
-static void on_results(uvf_reader_t *reader, int n, void *items) {
-  app_t *a = reader->data;
-  batch_t **batches = items;
-  for (int i = 0; i < n; i++)
-    take(a, batches[i]);
-  if (n >= 0) return;
-  if (n != UV_EOF) give_up_because(a, NULL, n);
-  (void)uvf_rx_abort(a->jobs, 0); /* where it was not the walker who ended it */
+static void maybe_end(app_t *a) {
+  if (!a->ended || a->awaited > 0) return;
   progress_stop(&a->progress);
   uv_close((uv_handle_t *)&a->interrupt, NULL);
+}
+
+static void on_hashed(uvf_req_t *req, int status) {
+  wait_t *w = req->data;
+  app_t *a = w->app;
+  batch_t *b;
+  if (status == 0 && uvf_flowvar_take(w->fv, &b) == 0)
+    take(a, b);
+  else if (!a->incomplete) /* else it is cancelled, and somebody has said why */
+    give_up_because(a, NULL, status);
+  uvf_flowvar_release(w->fv);
+  free(w);
+  a->awaited--;
+  maybe_end(a);
+}
+
+static void await(app_t *a, uvf_flowvar_t *fv) {
+  wait_t *w = calloc(1, sizeof *w);
+  int r = UV_ENOMEM;
+  if (w != NULL) {
+    *w = (wait_t){.fv = fv, .app = a, .req.data = w};
+    r = uvf_await(a->loop, &w->req, fv, UVF_FOREVER, on_hashed);
+  }
+  if (r == 0) {
+    a->awaited++;
+    return;
+  }
+  free(w);
+  uvf_flowvar_release(fv);
+  if (!a->incomplete) give_up_because(a, NULL, r);
+}
+
+static void on_spawned(uvf_reader_t *reader, int n, void *items) {
+  app_t *a = reader->data;
+  uvf_flowvar_t **fvs = items;
+  for (int i = 0; i < n; i++)
+    await(a, fvs[i]);
+  if (n >= 0) return;
+  a->ended = true;
+  if (n != UV_EOF && !a->incomplete) give_up_because(a, NULL, n);
+  maybe_end(a);
 }
 
 static void on_interrupt(uv_signal_t *signal, int number) {
@@ -227,51 +309,48 @@ static void on_interrupt(uv_signal_t *signal, int number) {
 /* ---- starting and ending ---- */
 
 static int start_thread(app_t *a, uv_thread_cb entry, void *arg) {
-  int r = uv_thread_create(&a->threads[a->started], entry, arg);
+  int r = uv_thread_create(&a->helpers[a->started], entry, arg);
   if (r == 0) a->started++;
   return r;
 }
 
 static int start_walker(app_t *a) {
   int r = start_thread(a, walker_main, &a->walker); /* our only sending end is the walker's now */
-  if (r != 0) uvf_tx_release(a->walker.jobs);
-  return r;
-}
-
-static int start_worker(app_t *a) {
-  uvf_rx_retain(a->worker.jobs); /* before it starts, never inside it */
-  uvf_tx_retain(a->worker.results);
-  int r = start_thread(a, worker_main, &a->worker);
-  if (r == 0) return 0;
-  uvf_rx_release(a->worker.jobs);
-  uvf_tx_release(a->worker.results);
+  if (r != 0) uvf_tx_release(a->walker.spawned);
   return r;
 }
 
 static int start_counter(app_t *a) {
-  a->counter.jobs = uvf_rx_retain(a->jobs);
+  a->counter.spawned = uvf_rx_retain(a->spawned); /* before it starts, never inside it */
   int r = start_thread(a, counter_main, &a->counter);
-  if (r != 0) uvf_rx_release(a->counter.jobs);
+  if (r != 0) uvf_rx_release(a->counter.spawned);
   return r;
 }
 
 static int start_threads(app_t *a) {
   int r = start_walker(a);
-  for (unsigned i = 0; i < a->workers && r == 0; i++)
-    r = start_worker(a);
   if (r == 0 && a->progress.visible) r = start_counter(a);
-  uvf_tx_release(a->worker.results); /* ours: the reader is to get UV_EOF when the last worker has gone */
   return r;
 }
 
+static void drop_flowvar(void *item, void *data) {
+  (void)data;
+  uvf_flowvar_release(*(uvf_flowvar_t **)item);
+}
+
 static int create_channels(app_t *a) {
-  uvf_chan_options_t jobs = {.item_size = sizeof(batch_t *), .capacity = QUEUED, .drop = batch_drop, .name = "jobs"};
-  uvf_chan_options_t results = jobs;
-  results.name = "results";
-  int r = uvf_chan_create(&jobs, &a->walker.jobs, &a->jobs);
-  if (r == 0) r = uvf_chan_create(&results, &a->worker.results, &a->results);
-  a->worker.jobs = a->jobs;
+  uvf_chan_options_t spawned = {.item_size = sizeof(uvf_flowvar_t *), .capacity = QUEUED, .drop = drop_flowvar};
+  uvf_chan_options_t hashers = {.item_size = sizeof(hasher_t *), .capacity = MAX_WORKERS, .drop = hasher_drop};
+  int r = uvf_chan_create(&spawned, &a->walker.spawned, &a->spawned);
+  if (r == 0) r = uvf_chan_create(&hashers, &a->put_hasher, &a->get_hasher);
   return r;
+}
+
+static int create_lane(app_t *a) {
+  uvf_threads_options_t threads = {.threads = a->workers, .name = "hash"};
+  uvf_lane_options_t lane = {.max_running = a->workers, .capacity = QUEUED, .name = "hash"};
+  int r = uvf_threads_create(&threads, &a->threads);
+  return r == 0 ? uvf_lane_create(a->threads, &lane, &a->lane) : r;
 }
 
 /* Started without 0, 1 or 2, a file or the loop itself would get that number, and our output. Writing to this one fails instead. */
@@ -285,33 +364,42 @@ static int occupy_standard_files(void) {
   return 0;
 }
 
-/* A failure here ends the process at once: no thread runs yet. */
+/* A failure here ends the process at once: no task runs yet. */
 static int set_up(app_t *a) {
   int r = occupy_standard_files();
   if (r == 0) r = uv_loop_init(&a->uv);
   if (r == 0) r = uvf_loop_attach(&a->uv, NULL, &a->loop);
   if (r == 0) r = create_channels(a);
+  if (r == 0) r = create_lane(a);
   if (r == 0) r = uv_signal_init(&a->uv, &a->interrupt);
   if (r == 0) r = uv_signal_start(&a->interrupt, on_interrupt, SIGINT);
   if (r == 0) r = progress_start(&a->progress, &a->uv);
-  if (r == 0) r = uvf_reader_start(a->loop, &a->reader, a->results, NULL, on_results);
+  if (r == 0) r = uvf_reader_start(a->loop, &a->reader, a->spawned, NULL, on_spawned);
   a->reader.data = a->interrupt.data = a->counter.counted.data = a;
   a->walker.paths = a->counter.paths = a->paths;
   a->counter.loop = a->loop;
-  a->worker.progress = &a->progress.bytes;
+  a->walker.lane = a->lane;
+  a->walker.work = (work_t){NULL, a->put_hasher, a->get_hasher, &a->progress.bytes};
   return r;
 }
 
-/* Joins the threads and takes the loop down; nothing is left after it but the report. */
+/* Waits for the threads and takes the loop down; nothing is left after it but the report. */
 static void tear_down(app_t *a) {
   int r = 0;
   for (unsigned i = 0; i < a->started && r == 0; i++)
-    r = uv_thread_join(&a->threads[i]);
-  uvf_rx_release(a->jobs);
-  uvf_rx_release(a->results);
+    r = uv_thread_join(&a->helpers[i]);
+  uvf_rx_release(a->spawned);
   if (r == 0) r = uvf_loop_detach(a->loop, NULL, NULL);
   if (r == 0) r = uv_run(&a->uv, UV_RUN_DEFAULT); /* lets the detach finish */
   if (r == 0) r = uv_loop_close(&a->uv);
+  (void)uvf_executor_close(a->lane);
+  (void)uvf_executor_close(a->threads);
+  if (r == 0)
+    r = uvf_wait_idle_sync(a->threads, UVF_FOREVER); /* tasks that nobody waits for any more use what follows */
+  uvf_executor_release(a->lane);
+  uvf_executor_release(a->threads);
+  uvf_tx_release(a->put_hasher);
+  uvf_rx_release(a->get_hasher);
   if (r != 0) complain(a, NULL, uvf_strerror(r));
 }
 
@@ -374,7 +462,7 @@ int main(int argc, char **argv) {
   }
   r = start_threads(&a);
   if (r != 0) give_up_because(&a, "cannot start a thread", r);
-  (void)uv_run(&a.uv, UV_RUN_DEFAULT); /* until the reader's last call, which closes the other handles */
+  (void)uv_run(&a.uv, UV_RUN_DEFAULT); /* until the last flowvar has ended, and the handles are closed */
   tear_down(&a);
   if (!a.incomplete) print_result(&a);
   report_free(&a.report);

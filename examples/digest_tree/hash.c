@@ -12,15 +12,28 @@
 
 #define BLOCK ((size_t)128 * 1024) /* fits in a core's second cache: with 256 KiB it took a quarter longer */
 
-int hasher_init(hasher_t *h, const uvf_tx_t *results, _Atomic uint64_t *progress) {
-  *h = (hasher_t){EVP_MD_CTX_new(), malloc(BLOCK), results, progress};
-  if (h->md == NULL || h->block == NULL) return UV_ENOMEM;
-  return EVP_DigestInit_ex(h->md, EVP_sha256(), NULL) == 1 ? 0 : UV_ENOSYS;
+int hasher_create(_Atomic uint64_t *progress, hasher_t **hasher) {
+  hasher_t *h = malloc(sizeof *h);
+  if (h == NULL) return UV_ENOMEM;
+  *h = (hasher_t){EVP_MD_CTX_new(), malloc(BLOCK), progress};
+  int r = h->md == NULL || h->block == NULL ? UV_ENOMEM : 0;
+  if (r == 0 && EVP_DigestInit_ex(h->md, EVP_sha256(), NULL) != 1) r = UV_ENOSYS;
+  if (r == 0)
+    *hasher = h;
+  else
+    hasher_free(h);
+  return r;
 }
 
-void hasher_end(hasher_t *h) {
+void hasher_free(hasher_t *h) {
   EVP_MD_CTX_free(h->md);
   free(h->block);
+  free(h);
+}
+
+void hasher_drop(void *item, void *data) {
+  (void)data;
+  hasher_free(*(hasher_t **)item);
 }
 
 /* The walker saw a regular file there. What has come in its place must not block us (a pipe: O_NONBLOCK) nor
@@ -49,7 +62,7 @@ static ssize_t read_block(hasher_t *h, int fd) {
 
 /* To the end, not to `size`: files in /proc have none. Where the size was right, the read that finds the end is
  * saved. */
-static int hash_content(hasher_t *h, int fd, uint64_t size) {
+static int hash_content(hasher_t *h, const uvf_task_t *task, int fd, uint64_t size) {
   uint64_t total = 0;
   for (;;) {
     ssize_t n = read_block(h, fd);
@@ -59,11 +72,11 @@ static int hash_content(hasher_t *h, int fd, uint64_t size) {
     total += (uint64_t)n;
     atomic_fetch_add_explicit(h->progress, (uint64_t)n, memory_order_relaxed);
     if (total == size) return 0;
-    if (uvf_tx_status(h->results) != 0) return UV_EPIPE;
+    if (uvf_task_cancelled(task)) return UV_ECANCELED;
   }
 }
 
-int hash_file(hasher_t *h, const char *path, unsigned char *digest) {
+int hash_file(hasher_t *h, const uvf_task_t *task, const char *path, unsigned char *digest) {
   uint64_t size;
   int fd = open_file(path, &size);
   if (fd < 0) return errno;
@@ -71,7 +84,7 @@ int hash_file(hasher_t *h, const char *path, unsigned char *digest) {
   if (size > BLOCK) (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 #endif
   /* NULL: the same digest again, from its start. */
-  int r = EVP_DigestInit_ex(h->md, NULL, NULL) == 1 ? hash_content(h, fd, size) : EIO;
+  int r = EVP_DigestInit_ex(h->md, NULL, NULL) == 1 ? hash_content(h, task, fd, size) : EIO;
   close(fd);
   if (r == 0 && EVP_DigestFinal_ex(h->md, digest, NULL) != 1) r = EIO;
   return r;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SHA-256 of files, by libcrypto. Each worker thread has a hasher of its own and uses it for all of its files. */
+/* SHA-256 of files, by libcrypto. A hasher serves one task after the other. */
 #ifndef DIGEST_TREE_HASH_H
 #define DIGEST_TREE_HASH_H
 
@@ -11,15 +11,17 @@
 typedef struct {
   EVP_MD_CTX *md;
   unsigned char *block;
-  const uvf_tx_t *results;    /* closed: nobody wants the result any more. Must outlive the hasher */
-  _Atomic uint64_t *progress; /* bytes hashed, of all workers */
+  _Atomic uint64_t *progress; /* bytes hashed, of all hashers; must outlive them */
 } hasher_t;
 
-/* Returns 0, UV_ENOMEM or UV_ENOSYS (libcrypto does not offer SHA-256 here). End it in each case. */
-int hasher_init(hasher_t *h, const uvf_tx_t *results, _Atomic uint64_t *progress);
-void hasher_end(hasher_t *h);
+/* Returns 0, UV_ENOMEM or UV_ENOSYS (libcrypto does not offer SHA-256 here). */
+int hasher_create(_Atomic uint64_t *progress, hasher_t **hasher);
+void hasher_free(hasher_t *h);
 
-/* Returns 0, an errno value (positive: this file cannot be read) or UV_EPIPE (`results` was closed meanwhile). */
-int hash_file(hasher_t *h, const char *path, unsigned char *digest);
+/* A drop callback (uvf_drop_cb) for channels whose items are hasher_t pointers. */
+void hasher_drop(void *item, void *data);
+
+/* Returns 0, an errno value (positive: this file cannot be read) or UV_ECANCELED (the task was asked to stop). */
+int hash_file(hasher_t *h, const uvf_task_t *task, const char *path, unsigned char *digest);
 
 #endif
