@@ -22,6 +22,12 @@ typedef pthread_cond_t uvf__cond_t;
 #define UVF__MUTEX_STATIC PTHREAD_MUTEX_INITIALIZER
 #endif
 
+/* A variable of which each thread has one of its own, zeroed at first: its definition, and the calling thread's. */
+#if !defined(UVF_MODEL)
+#define UVF__PER_THREAD(type, name) static _Thread_local type name
+#define uvf__mine(name) (name)
+#endif
+
 /* 0 or UV_ENOMEM. */
 int uvf__mutex_init(uvf__mutex_t *m);
 void uvf__mutex_destroy(uvf__mutex_t *m);

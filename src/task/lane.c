@@ -8,7 +8,9 @@
 
 #include "base/alloc.h"
 
+#ifndef LANE_US
 #define LANE_US 1000
+#endif
 
 typedef struct {
   uvf__link_t free; /* among the lane's slots */

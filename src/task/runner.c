@@ -26,10 +26,10 @@ typedef struct frame_s {
   struct frame_s *outer;
 } frame_t;
 
-static _Thread_local frame_t *innermost;
+UVF__PER_THREAD(frame_t *, innermost);
 
 bool uvf__runner_runs(const uvf_executor_t *ex, const uvf__job_t *job) {
-  for (const frame_t *f = innermost; f != NULL; f = f->outer)
+  for (const frame_t *f = uvf__mine(innermost); f != NULL; f = f->outer)
     if (job != NULL ? f->job == job : f->ex == ex) return true;
   return false;
 }
@@ -165,9 +165,9 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
 }
 
 void uvf__runner_run(uvf_executor_t *ex) {
-  frame_t f = {ex, NULL, innermost};
+  frame_t f = {ex, NULL, uvf__mine(innermost)};
   round_t r = {NULL, 0, uvf__clock_us(), 0, false, false, false};
-  innermost = &f;
+  uvf__mine(innermost) = &f;
   r.now_us = r.began_us;
   do {
     f.job = visit(ex, &r);
@@ -179,7 +179,7 @@ void uvf__runner_run(uvf_executor_t *ex) {
     }
     r.now_us = uvf__clock_us_about();
   } while (f.job != NULL || r.look);
-  innermost = f.outer;
+  uvf__mine(innermost) = f.outer;
 }
 
 /* ---- starting and leaving ---- */

@@ -48,19 +48,20 @@ static void follow(uvf__then_t *then, int status) {
 }
 
 /* What this thread has still to follow; linked only while it is at it. */
-static _Thread_local uvf__link_t to_follow;
+UVF__PER_THREAD(uvf__link_t, to_follow);
 
 static void follow_all(uvf__op_t *op) {
-  bool outer = !uvf__linked(&to_follow);
-  if (outer) uvf__list_init(&to_follow);
-  uvf__list_push_back(&to_follow, &op->node.link);
+  uvf__link_t *mine = &uvf__mine(to_follow);
+  bool outer = !uvf__linked(mine);
+  if (outer) uvf__list_init(mine);
+  uvf__list_push_back(mine, &op->node.link);
   if (!outer) return; /* further out on this stack it goes on */
-  for (uvf__link_t *l; (l = uvf__list_first(&to_follow)) != NULL;) {
+  for (uvf__link_t *l; (l = uvf__list_first(mine)) != NULL;) {
     uvf__unlink(l);
     uvf__then_t *then = then_of(uvf__container(uvf__container(l, uvf__node_t, link), uvf__op_t, node));
     follow(then, uvf__flow_outcome(uvf__chan_of_flowvar((uvf_flowvar_t *)then->waiter.object)));
   }
-  to_follow.next = to_follow.prev = NULL;
+  mine->next = mine->prev = NULL;
 }
 
 static const uvf__waiter_t *then_waiter(const uvf__op_t *op) {

@@ -9,4 +9,8 @@
 typedef model_watched_t uvf__mutex_t;
 typedef model_watched_t uvf__cond_t;
 
+/* The checker's threads are fibers of one thread. No scenario has more than seven; they leave zeroes behind. */
+#define UVF__PER_THREAD(type, name) static type name[8]
+#define uvf__mine(name) (name[uvf__thread_id()])
+
 #endif
