@@ -69,8 +69,8 @@ int uvf__executor_close(uvf_executor_t *ex, bool abort) {
     tell_cancelled(ex, &cancelled);
     if (abort) ask_all(ex);
     uvf__executor_tell_all(ex);
-    if (end && ex->type->end != NULL) ex->type->end(ex);
   }
+  if (end && ex->type->end != NULL) ex->type->end(ex); /* who comes second may be the one to see it */
   uvf__executor_unhold(ex);
   return first ? 0 : UV_EALREADY;
 }
