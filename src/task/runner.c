@@ -203,6 +203,7 @@ int uvf__runners_start(uvf_executor_t *ex, uvf__link_t *slot) {
     more = r == 0 && uvf__runner_wanted(ex, &slot);
     uvf__unlock(&ex->waits.lock);
     if (end && ex->type->end != NULL) ex->type->end(ex);
+    if (r != 0 && again) uvf__executor_strand(ex); /* the others may have left by now */
     if (r != 0) uvf__executor_unhold(ex);
   }
   return first;
