@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* Executors: jobs are queued, withdrawn and ended from several threads, while runners take them, linger and leave, and while the
+ * executor is paused, closed, aborted and released. Each accepted job either runs once or is cancelled once; no more of them run at a
+ * time than may; the pool's threads and whoever waits for room or for idle sleep for real, so that one who is forgotten is a
+ * deadlock; the executor ends once, and its memory is freed once.
+ * sources: task/executor.c task/runner.c task/control.c task/room_idle.c task/lane.c
+ * sources: wait/pace.c wait/blocked.c wait/waits.c wait/op.c wait/bells.c wait/ready.c wait/loop.c wait/request.c wait/deadline.c
+ * sources: wait/detach.c wait/post.c wait/drain.c base/fence.c base/heap.c
+ * flags: -DSPINS=0 -DLINGER_SPINS=0 -DLINGER_US=1 -DGATHER_US=0 -DGATHER_FLOW=4 -DGATHER_ITEMS=64 -DLANE_US=1 */
+#include "model_pool.h"
+
+#include <uvflow/control.h>
+
+enum { MOST_JOBS = 6 };
+
+typedef struct {
+  uint32_t max_running;
+  size_t capacity;
+  uint32_t lane; /* its max_running; 0: jobs go to the executor itself */
+  bool later;    /* jobs answer UVF_LATER; somebody ends them */
+  bool spent;    /* a runner leaves after each job */
+  int refuses;   /* starts that may fail */
+  void (*thread[4])(void);
+} scenario_t;
+
+enum { PENDING, RUNNING, CANCELLED };
+
+typedef struct {
+  uvf__job_t job;
+  a_u32 state;
+  model_item_t input, result; /* by who makes it; by who runs it */
+  int number;
+  bool kept; /* by who may withdraw it, until after() */
+} job_t;
+
+typedef struct {
+  model_pool_t pool;
+  uvf_executor_t *pool_ex; /* on which the pool's threads are */
+  uvf_executor_t *ex;      /* to which the jobs go */
+  model_gate_t later;      /* open once for each of the next */
+  job_t *ends_later[MOST_JOBS];
+  int later_count, later_taken;
+  int made, accepted, refused, ran, ended, cancelled, asked;
+  uint32_t running;
+  bool over; /* closed, and somebody has seen it idle */
+  job_t *withdrawn;
+} state_t;
+
+static const scenario_t *scenario;
+static state_t *s;
+
+/* ---- a job ---- */
+
+static job_t *job_of(uvf__job_t *job) {
+  return uvf__container(job, job_t, job);
+}
+
+static bool job_move(uvf__job_t *job, uint32_t to) {
+  uint32_t pending = PENDING;
+  return a_cas(&job_of(job)->state, &pending, to, acq_rel, relaxed);
+}
+
+static bool job_alive(uvf__job_t *job) {
+  return a_load(&job_of(job)->state, relaxed) == PENDING;
+}
+
+static bool job_begin(uvf__job_t *job) {
+  return job_move(job, RUNNING);
+}
+
+static int job_run(uvf__job_t *job) {
+  job_t *j = job_of(job);
+  RL_ASSERT(item_get(&j->input) == (uint64_t)j->number + 1);
+  RL_ASSERT(!s->over);
+  RL_ASSERT(++s->running <= scenario->max_running && (scenario->lane == 0 || s->running <= scenario->lane));
+  s->ran++;
+  model_advance_clock(rl::rand(2)); /* a lane's runner may be spent, or not */
+  item_set(&j->result, (uint64_t)j->number + 1);
+  if (scenario->later) {
+    s->ends_later[s->later_count++] = j;
+    model_gate_open(&s->later);
+    return UVF_LATER;
+  }
+  s->running--;
+  return 0;
+}
+
+static void job_free(job_t *j) {
+  if (!j->kept) uvf__free(j);
+}
+
+static void job_hand_back(uvf__job_t *job, int status, uvf__bells_t *bells) {
+  job_t *j = job_of(job);
+  (void)bells;
+  RL_ASSERT(status == 0 && a_load(&j->state, relaxed) == RUNNING);
+  RL_ASSERT(item_get(&j->result) == (uint64_t)j->number + 1);
+  s->ended++;
+  job_free(j);
+}
+
+static bool job_cancel(uvf__job_t *job) {
+  return job_move(job, CANCELLED);
+}
+
+static void job_cancelled(uvf__job_t *job) {
+  RL_ASSERT(item_get(&job_of(job)->input) == (uint64_t)job_of(job)->number + 1);
+  s->cancelled++;
+  job_free(job_of(job));
+}
+
+static void job_ask(uvf__job_t *job, uvf__bells_t *bells) {
+  (void)bells;
+  RL_ASSERT(a_load(&job_of(job)->state, relaxed) == RUNNING);
+  s->asked++;
+}
+
+static const uvf__job_type_t job_type = {job_alive, job_begin,  job_run,       job_hand_back, NULL,
+                                         job_cancel, job_cancelled, job_ask, true};
+
+/* ---- what threads do ---- */
+
+static job_t *job_new(void) {
+  job_t *j = model_new<job_t>();
+  a_init(&j->state, PENDING);
+  j->job.type = &job_type;
+  j->number = s->made++;
+  item_set(&j->input, (uint64_t)j->number + 1);
+  return j;
+}
+
+static int submit(job_t *j) {
+  int r = uvf__executor_submit(s->ex, &j->job, UVF__ORDINARY);
+  if (r == 0)
+    s->accepted++;
+  else
+    job_free(j);
+  return r;
+}
+
+static void submit_one(void) {
+  int r = submit(job_new());
+  RL_ASSERT(r == 0 || r == UV_EPIPE || (r == UV_EAGAIN && scenario->refuses > 0));
+}
+
+static void submits(void) {
+  submit_one();
+  uvf_executor_release(s->ex);
+}
+
+static void submits_two(void) {
+  submit_one();
+  submit_one();
+  uvf_executor_release(s->ex);
+}
+
+static void submit_waiting(void) {
+  int r;
+  while ((r = submit(job_new())) == UV_EAGAIN) {
+    r = uvf_wait_room_sync(s->ex, UVF_FOREVER);
+    RL_ASSERT(r == 0 || r == UV_EPIPE);
+  }
+  RL_ASSERT(r == 0 || r == UV_EPIPE);
+}
+
+static void submits_waiting(void) {
+  submit_waiting();
+  uvf_executor_release(s->ex);
+}
+
+static void submits_two_waiting(void) {
+  submit_waiting();
+  submit_waiting();
+  uvf_executor_release(s->ex);
+}
+
+/* A timed wait for room may leave a turn behind that somebody else needs. */
+static void waits_for_room_in_vain(void) {
+  int r = uvf_wait_room_sync(s->ex, 1);
+  RL_ASSERT(r == 0 || r == UV_EPIPE || r == UV_ETIMEDOUT);
+  uvf_executor_release(s->ex);
+}
+
+static void runs(void) {
+  model_pool_thread(&s->pool, s->pool_ex);
+}
+
+static void nothing(void) {
+}
+
+static void ends_later(void) {
+  for (int i = 0; i < 2; i++) {
+    model_gate_pass(&s->later);
+    job_t *j = s->ends_later[s->later_taken++];
+    s->running--;
+    uvf__executor_over(s->ex, &j->job, 0);
+  }
+  uvf_executor_release(s->ex);
+}
+
+static void releases(void) {
+  uvf_executor_release(s->ex);
+}
+
+static void closes(void) {
+  RL_ASSERT(uvf_executor_close(s->ex) == 0);
+  RL_ASSERT(uvf_executor_close(s->ex) == UV_EALREADY);
+  uvf_executor_release(s->ex);
+}
+
+static void aborts(void) {
+  RL_ASSERT(uvf_executor_abort(s->ex) == 0);
+  uvf_executor_release(s->ex);
+}
+
+/* What the lane is on. */
+static void aborts_below(void) {
+  RL_ASSERT(uvf_executor_abort(s->pool_ex) == 0);
+  uvf_executor_release(s->pool_ex);
+  uvf_executor_release(s->ex);
+}
+
+static void closes_below(void) {
+  RL_ASSERT(uvf_executor_close(s->pool_ex) == 0);
+  uvf_executor_release(s->pool_ex);
+  uvf_executor_release(s->ex);
+}
+
+static void closes_and_waits(void) {
+  RL_ASSERT(uvf_executor_close(s->ex) == 0);
+  RL_ASSERT(uvf_wait_idle_sync(s->ex, UVF_FOREVER) == 0);
+  s->over = true;
+  uvf_executor_stats_t stats;
+  uvf_executor_stats(s->ex, &stats);
+  RL_ASSERT(stats.queued == 0 && stats.running == 0 && stats.done == (uint64_t)s->ended);
+  uvf_executor_release(s->ex);
+}
+
+static void waits_idle(void) {
+  RL_ASSERT(uvf_wait_idle_sync(s->ex, UVF_FOREVER) == 0);
+  uvf_executor_release(s->ex);
+}
+
+static void waits_idle_timed(void) {
+  int r = uvf_wait_idle_sync(s->ex, 1);
+  RL_ASSERT(r == 0 || r == UV_ETIMEDOUT);
+  uvf_executor_release(s->ex);
+}
+
+static void pauses(void) {
+  RL_ASSERT(uvf_executor_pause(s->ex) == 0);
+  RL_ASSERT(uvf_executor_resume(s->ex) == 0);
+  uvf_executor_release(s->ex);
+}
+
+/* Idle although something may be queued. */
+static void pauses_and_waits(void) {
+  RL_ASSERT(uvf_executor_pause(s->ex) == 0);
+  RL_ASSERT(uvf_wait_idle_sync(s->ex, UVF_FOREVER) == 0);
+  RL_ASSERT(s->ran == s->ended); /* nothing begins meanwhile */
+  RL_ASSERT(uvf_executor_resume(s->ex) == 0);
+  uvf_executor_release(s->ex);
+}
+
+/* As the canceller of a flowvar does. */
+static void withdraws(void) {
+  job_t *j = s->withdrawn;
+  if (job_cancel(&j->job)) {
+    RL_ASSERT(uvf__executor_withdraw(s->ex, &j->job));
+    job_cancelled(&j->job);
+    uvf__executor_unhold(s->ex); /* the job's */
+  }
+  uvf_executor_release(s->ex);
+}
+
+struct model : rl::test_suite<model, 4> {
+  static bool is(int i, void (*f)(void)) {
+    return scenario->thread[i] == f;
+  }
+
+  static void make_executor() {
+    int threads = 0, users = 0;
+    for (int i = 0; i < 4; i++) {
+      threads += is(i, runs);
+      users += !is(i, runs) && !is(i, nothing);
+    }
+    s->pool.ends_at_once = scenario->spent;
+    s->ex = s->pool_ex = model_pool_create(&s->pool, threads, scenario->max_running,
+                                           scenario->lane == 0 ? scenario->capacity : UVF__NO_LIMIT);
+    if (scenario->lane != 0) {
+      uvf_lane_options_t o;
+      memset(&o, 0, sizeof o);
+      o.max_running = scenario->lane;
+      o.capacity = scenario->capacity;
+      RL_ASSERT(uvf_lane_create(s->pool_ex, &o, &s->ex) == 0);
+      if (!is(3, aborts_below) && !is(3, closes_below)) uvf_executor_release(s->pool_ex);
+    }
+    for (int i = 1; i < users; i++)
+      (void)uvf_executor_retain(s->ex);
+    s->pool.refuses = scenario->refuses;
+  }
+
+  void before() {
+    model_begin();
+    s = model_new<state_t>();
+    model_gate_init(&s->later);
+    make_executor();
+    if (is(1, withdraws)) {
+      s->withdrawn = job_new();
+      s->withdrawn->kept = true;
+      RL_ASSERT(submit(s->withdrawn) == 0);
+    }
+  }
+
+  void thread(unsigned index) {
+    scenario->thread[index]();
+  }
+
+  void after() {
+    RL_ASSERT(s->accepted == s->ended + s->cancelled && s->ran == s->ended);
+    RL_ASSERT(s->running == 0);
+    model_pool_check(&s->pool);
+    model_gate_destroy(&s->later);
+    uvf__free(s->withdrawn);
+    uvf__free(s);
+    model_end();
+  }
+};
+
+static bool run(const char *name, scenario_t what, unsigned random, unsigned bound) {
+  scenario = &what;
+  return model_run<model>(name, random, bound);
+}
+
+static bool run_life(void) {
+  const size_t no = UVF__NO_LIMIT;
+  bool ok = true;
+  ok = ok && run("released", {2, no, 0, false, false, 0, {submits_two, submits, runs, releases}}, 6000, 1);
+  ok = ok && run("two runners", {2, no, 0, false, false, 0, {submits_two, submits, runs, runs}}, 6000, 0);
+  ok = ok && run("one at a time", {1, no, 0, false, false, 0, {submits_two, submits, runs, runs}}, 6000, 0);
+  ok = ok && run("spent", {2, no, 0, false, true, 0, {submits_two, submits, runs, runs}}, 6000, 0);
+  ok = ok && run("closed", {2, no, 0, false, false, 0, {submits_two, submits, runs, closes}}, 6000, 1);
+  ok = ok && run("aborted", {2, no, 0, false, false, 0, {submits_two, submits, runs, aborts}}, 6000, 1);
+  ok = ok && run("paused", {2, no, 0, false, false, 0, {submits_two, pauses, runs, aborts}}, 6000, 0);
+  ok = ok && run("resumed", {2, no, 0, false, true, 0, {submits_two, pauses, runs, releases}}, 6000, 0);
+  return ok;
+}
+
+static bool run_ends(void) {
+  const size_t no = UVF__NO_LIMIT;
+  bool ok = true;
+  ok = ok && run("later", {1, no, 0, true, false, 0, {submits_two, ends_later, runs, runs}}, 6000, 0);
+  ok = ok && run("later, one runner", {2, no, 0, true, false, 0, {submits_two, ends_later, runs, waits_idle}}, 6000, 0);
+  ok = ok && run("withdrawn", {1, no, 0, false, false, 0, {submits, withdraws, runs, releases}}, 6000, 1);
+  ok = ok && run("withdrawn, aborted", {1, no, 0, false, false, 0, {aborts, withdraws, runs, nothing}}, 6000, 1);
+  ok = ok && run("no thread", {1, no, 0, false, true, 2, {submits_two, submits, runs, closes}}, 6000, 0);
+  return ok;
+}
+
+static bool run_waits(void) {
+  const size_t no = UVF__NO_LIMIT;
+  bool ok = true;
+  ok = ok && run("idle, closed", {1, no, 0, false, false, 0, {submits_two, submits, runs, closes_and_waits}}, 6000, 1);
+  ok = ok && run("idle, two", {2, no, 0, false, true, 0, {submits_two, waits_idle, runs, waits_idle_timed}}, 6000, 0);
+  ok = ok && run("idle, paused", {2, no, 0, false, false, 0, {submits_two, submits, runs, pauses_and_waits}}, 6000, 0);
+  ok = ok && run("room", {1, 1, 0, false, false, 0, {submits_two_waiting, submits_two_waiting, runs, nothing}}, 6000, 0);
+  ok = ok &&
+       run("room, in vain", {1, 1, 0, false, false, 0, {submits_two_waiting, waits_for_room_in_vain, runs, submits_waiting}},
+           6000, 0);
+  ok = ok && run("room, closed", {1, 1, 0, false, false, 0, {submits_waiting, submits_two_waiting, runs, closes}}, 6000, 0);
+  ok = ok && run("room, withdrawn", {1, 1, 0, false, false, 0, {submits_waiting, withdraws, runs, submits_waiting}}, 6000, 0);
+  return ok;
+}
+
+static bool run_lanes(void) {
+  bool ok = true;
+  ok = ok && run("lane", {2, 2, 1, false, false, 0, {submits_two_waiting, submits_waiting, runs, releases}}, 6000, 0);
+  ok = ok && run("lane, two threads", {2, 9, 2, false, true, 0, {submits_two, submits, runs, runs}}, 6000, 0);
+  ok = ok && run("lane, below aborted", {2, 9, 1, false, false, 0, {submits_two, submits_waiting, runs, aborts_below}}, 6000, 0);
+  ok = ok && run("lane, below closed", {2, 9, 1, false, false, 0, {submits_two, submits_waiting, runs, closes_below}}, 6000, 0);
+  ok = ok && run("lane aborted", {2, 9, 1, false, false, 0, {submits_two, submits, runs, aborts}}, 6000, 0);
+  return ok;
+}
+
+int main(void) {
+  return run_life() && run_ends() && run_waits() && run_lanes() ? 0 : 1;
+}
