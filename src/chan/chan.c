@@ -44,10 +44,13 @@ uvf_rx_t *uvf_rx_retain(uvf_rx_t *rx) {
   return rx;
 }
 
+bool uvf__rx_unref(uvf__chan_t *c) {
+  uvf__check(a_load(&c->rx.refs, relaxed) > 0); /* C-4 */
+  return a_sub(&c->rx.refs, 1, acq_rel) == 1;   /* C-2 */
+}
+
 void uvf_rx_release(uvf_rx_t *rx) {
-  if (rx == NULL) return;
-  uvf__check(a_load(&rx->refs, relaxed) > 0);    /* C-4 */
-  if (a_sub(&rx->refs, 1, acq_rel) != 1) return; /* C-2 */
+  if (rx == NULL || !uvf__rx_unref(uvf__chan_of_rx(rx))) return;
   (void)uvf__chan_close(uvf__chan_of_rx(rx), UVF__CLOSED | UVF__ABORTED, 0);
   uvf__chan_unhold(uvf__chan_of_rx(rx));
 }

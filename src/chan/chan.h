@@ -173,6 +173,9 @@ static inline size_t uvf__cell_bytes(size_t item_size) {
   return uvf__aligned(uvf__item_stride(item_size));
 }
 
+/* One owner of the receiving end less; true: it was the last one, and the channel is to be aborted. */
+bool uvf__rx_unref(uvf__chan_t *c);
+
 /* A unit of life for the memory alone. */
 void uvf__chan_hold(uvf__chan_t *c);
 void uvf__chan_unhold(uvf__chan_t *c);

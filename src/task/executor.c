@@ -34,7 +34,11 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
   uvf__list_init(&ex->begun);
   uvf__list_init(&ex->slots);
   uvf__pace_init(&ex->pace);
-  return uvf__waits_init(&ex->waits, false);
+  int r = uvf__crowd_init(&ex->crowd);
+  if (r != 0) return r;
+  r = uvf__waits_init(&ex->waits, false);
+  if (r != 0) uvf__crowd_destroy(&ex->crowd);
+  return r;
 }
 
 void uvf__executor_hold(uvf_executor_t *ex) {
@@ -45,6 +49,7 @@ void uvf__executor_unhold(uvf_executor_t *ex) {
   if (a_sub(&ex->mem, 1, acq_rel) != 1 || uvf__executor_foreign(ex)) return; /* X2 */
   uvf_executor_t *on = ex->on;
   uvf__waits_destroy(&ex->waits);
+  uvf__crowd_destroy(&ex->crowd);
   ex->type->destroy(ex);
   uvf_executor_release(on);
 }

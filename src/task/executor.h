@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An executor: a queue of jobs, and runners, which are threads that take one job after the other. Every kind has the same queue,
  * limits, counters, closing and pausing; kinds differ only in where a runner comes from (uvf__executor_type_t). Files: executor.c
- * (life, the queue), runner.c (taking, running, ending jobs), control.c (close, abort, pause, counters), room_idle.c (waiting for
+ * (life, the queue), runner.c (taking, running, ending jobs), crowd.c (by how many), control.c (close, abort, pause, counters), room_idle.c (waiting for
  * it); the kinds: lane.c, threads.c, own_pool.c, loop_executor.c with attached.c, and uv/uv_pool.c. */
 #ifndef UVF_TASK_EXECUTOR_H
 #define UVF_TASK_EXECUTOR_H
@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/fork.h"
+#include "task/crowd.h"
 #include "wait/pace.h"
 #include "wait/waits.h"
 
@@ -91,6 +92,7 @@ struct uvf_executor_s {
   bool lingering;           /* one of those looking waits for work to come */
   bool closed, aborted, paused, ended;
   uvf__pace_t pace; /* of lingering */
+  uvf__crowd_t crowd;
   uvf_executor_stats_t stats;
 };
 

@@ -146,8 +146,14 @@ uvf_flowvar_t *uvf_flowvar_retain(uvf_flowvar_t *fv) {
   return fv;
 }
 
+/* Once it has ended nobody sends to it or waits for it any more: all that is left of aborting it is to drop the value. */
 void uvf_flowvar_release(uvf_flowvar_t *fv) {
-  if (fv != NULL) uvf_rx_release(&uvf__chan_of_flowvar(fv)->rx);
+  if (fv == NULL) return;
+  uvf__chan_t *c = uvf__chan_of_flowvar(fv);
+  if (uvf__flow_outcome(c) == UV_EAGAIN)
+    uvf_rx_release(&c->rx);
+  else if (uvf__rx_unref(c))
+    uvf__chan_unhold(c);
 }
 
 /* ---- outcome and value ---- */

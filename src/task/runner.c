@@ -45,6 +45,7 @@ bool uvf__runner_blocks(const uvf__where_t *where) {
 bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot) {
   if (ex->paused || ex->queued <= ex->looking || ex->running + ex->looking >= ex->max_running) return false;
   if (ex->runners >= ex->max_runners) return false;
+  if (uvf__crowded(ex) && (ex->crowd.watched || ex->looking > 0)) return false; /* one is enough, to watch */
   ex->runners++;
   ex->looking++;
   *slot = uvf__list_first(&ex->slots);
@@ -83,6 +84,7 @@ static uvf__job_t *take(uvf_executor_t *ex, uint64_t now_us) {
       continue;
     }
     uvf__list_push_back(&ex->begun, l);
+    ex->crowd.begun++;
     ex->running++;
     ex->looking--;
     if (!job->type->counted) return job;
@@ -115,10 +117,29 @@ typedef struct {
   uvf__job_t *over; /* ended, to be told of */
   int status;
   uint64_t began_us, now_us;
+  bool had;   /* a job, until now */
   bool ran;   /* at least one */
   bool fresh; /* at least one since it last had nothing to do */
   bool look;  /* it has nothing to do, and lingers */
+  bool watch; /* it leaves the work to others, and watches them */
+  uint32_t jobs;
+  bool measured;    /* the last one */
+  uint64_t took_us; /* and how long it took */
 } round_t;
+
+/* One job of MEASURED is measured, and each that was so long that it shows anyway. */
+#define MEASURED 8
+#define LONG_US 100
+
+static void run_job(uvf__job_t *job, round_t *r) {
+  r->ran = r->fresh = true;
+  r->measured = r->jobs++ % MEASURED == 0;
+  uint64_t began = r->measured ? uvf__clock_us_about() : r->now_us;
+  r->status = job->type->run(job);
+  r->now_us = uvf__clock_us_about();
+  r->took_us = r->now_us - began;
+  if (r->took_us >= LONG_US) r->measured = true;
+}
 
 /* May it wait for work to come? */
 static bool linger_begin(uvf_executor_t *ex, round_t *r) {
@@ -140,19 +161,32 @@ static void linger(uvf_executor_t *ex, uint64_t until_us) {
   }
 }
 
-/* The visit: ends a job, takes the next. NULL: leave (or linger). */
+/* The visit: ends a job, takes the next. NULL: leave (or linger, or watch). */
 static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   uvf__bells_t bells = uvf__bells_none();
   void (*settle)(uvf__job_t *) = r->over != NULL ? r->over->type->settle : NULL;
   uvf__job_t *over = r->over, *next = NULL;
+  uvf__link_t *slot = NULL;
+  bool watched = r->watch;
   uvf__lock(&ex->waits.lock);
+  if (watched) uvf__crowd_watch(ex);
   if (r->look) ex->lingering = false;
   if (over != NULL) end_job(ex, over, r->status, &bells);
-  if (r->ran && !r->look) ex->looking++; /* it had one */
+  if (r->had) {
+    ex->looking++;
+    if (r->measured) uvf__crowd_note(&ex->crowd, r->took_us);
+  }
   bool spent = r->ran && ex->type->spent != NULL && ex->type->spent(ex, r->began_us, r->now_us);
-  if (!spent) next = take(ex, r->now_us);
-  r->look = next == NULL && !spent && linger_begin(ex, r);
-  if (next == NULL && !r->look) ex->looking--;
+  bool leave_it = !spent && uvf__crowded(ex);
+  r->watch = leave_it && !r->watch && ex->queued > 0 && !ex->crowd.watched;
+  if (!spent && !leave_it) next = take(ex, r->now_us);
+  r->had = next != NULL;
+  r->look = next == NULL && !spent && !leave_it && linger_begin(ex, r);
+  if (next == NULL && !r->look && !r->watch) {
+    ex->looking--;
+    uvf__crowd_leave(ex);
+  }
+  bool start = watched && uvf__runner_wanted(ex, &slot); /* it took over: somebody else is to watch */
   uint64_t until_us = ex->pace.until;
   bool more = uvf__executor_tell(ex, &bells);
   uvf__unlock(&ex->waits.lock);
@@ -160,25 +194,26 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   if (settle != NULL) settle(over);
   if (over != NULL) uvf__executor_unhold(ex);
   if (more) uvf__executor_tell_all(ex);
+  if (start) (void)uvf__runners_start(ex, slot); /* if that fails, this one goes on alone */
   if (r->look) linger(ex, until_us);
   return next;
 }
 
 void uvf__runner_run(uvf_executor_t *ex) {
   frame_t f = {ex, NULL, uvf__mine(innermost)};
-  round_t r = {NULL, 0, uvf__clock_us(), 0, false, false, false};
+  round_t r = {.began_us = uvf__clock_us()};
   uvf__mine(innermost) = &f;
   r.now_us = r.began_us;
   do {
     f.job = visit(ex, &r);
     r.over = NULL;
     if (f.job != NULL) {
-      r.ran = r.fresh = true;
-      r.status = f.job->type->run(f.job);
+      run_job(f.job, &r);
       if (r.status != UVF_LATER) r.over = f.job;
+    } else {
+      r.now_us = uvf__clock_us_about();
     }
-    r.now_us = uvf__clock_us_about();
-  } while (f.job != NULL || r.look);
+  } while (f.job != NULL || r.look || r.watch);
   uvf__mine(innermost) = f.outer;
 }
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* How many runners are worth while. Where jobs are shorter than it takes to hand one over, runners only fight for the lock, and
+ * one alone does more than four together. So while a runner has a job, others leave such jobs to it. One of them watches: it looks
+ * every WATCH_US whether jobs still begin. If none did, the one at work has met a long job, and the watcher takes over; the next
+ * job that is queued gets another watcher. */
+#ifndef UVF_TASK_CROWD_H
+#define UVF_TASK_CROWD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/thread.h"
+
+typedef struct uvf_executor_s uvf_executor_t;
+
+/* Of an executor; under its lock. */
+typedef struct {
+  uint64_t begun;   /* jobs, ever */
+  uint32_t average; /* time of a job: 1/16 us */
+  bool watched;
+  uvf__cond_t left; /* to wake the watcher: the one at work leaves */
+} uvf__crowd_t;
+
+/* 0 or UV_ENOMEM. */
+int uvf__crowd_init(uvf__crowd_t *c);
+void uvf__crowd_destroy(uvf__crowd_t *c);
+
+/* The rest under the executor's lock. */
+
+/* One job of a few has taken so long. */
+void uvf__crowd_note(uvf__crowd_t *c, uint64_t us);
+
+/* Shall a runner that is free leave what is queued to the others? */
+bool uvf__crowded(uvf_executor_t *ex);
+
+/* Watches until the others need help or are done. It gives up the lock meanwhile, so the caller owes nobody a bell. */
+void uvf__crowd_watch(uvf_executor_t *ex);
+
+/* A runner leaves; there may be something to do. */
+void uvf__crowd_leave(uvf_executor_t *ex);
+
+#endif
