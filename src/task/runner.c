@@ -161,34 +161,46 @@ static void linger(uvf_executor_t *ex, uint64_t until_us) {
   }
 }
 
-/* The visit: ends a job, takes the next. NULL: leave (or linger, or watch). */
-static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
-  uvf__bells_t bells = uvf__bells_none();
-  void (*settle)(uvf__job_t *) = r->over != NULL ? r->over->type->settle : NULL;
-  uvf__job_t *over = r->over, *next = NULL;
-  uvf__link_t *slot = NULL;
-  bool watched = r->watch;
-  uvf__lock(&ex->waits.lock);
-  if (watched) uvf__crowd_watch(ex);
+/* Under the lock: back from a job, from lingering or from watching. */
+static void come_back(uvf_executor_t *ex, round_t *r, uvf__bells_t *bells) {
+  if (r->watch) uvf__crowd_watch(ex);
   if (r->look) ex->lingering = false;
-  if (over != NULL) end_job(ex, over, r->status, &bells);
+  if (r->over != NULL) end_job(ex, r->over, r->status, bells);
   if (r->had) {
     ex->looking++;
     if (r->measured) uvf__crowd_note(&ex->crowd, r->took_us);
   }
+}
+
+/* Under the lock: the next job; NULL: it lingers (look), watches or leaves. */
+static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
+  uvf__job_t *next = NULL;
   bool spent = r->ran && ex->type->spent != NULL && ex->type->spent(ex, r->began_us, r->now_us);
-  bool leave_it = !spent && uvf__crowded(ex);
-  r->watch = leave_it && !r->watch && ex->queued > 0 && !ex->crowd.watched;
-  if (!spent && !leave_it) next = take(ex, r->now_us);
+  bool crowded = !spent && uvf__crowded(ex);
+  if (!spent && !crowded) next = take(ex, r->now_us);
+  r->watch = crowded && !r->watch && ex->queued > 0 && !ex->crowd.watched;
+  r->look = next == NULL && !spent && !crowded && linger_begin(ex, r);
   r->had = next != NULL;
-  r->look = next == NULL && !spent && !leave_it && linger_begin(ex, r);
   if (next == NULL && !r->look && !r->watch) {
     ex->looking--;
     uvf__crowd_leave(ex);
   }
+  return next;
+}
+
+/* The visit to the lock: what is over is handed back, and the next job is taken. */
+static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
+  uvf__bells_t bells = uvf__bells_none();
+  uvf__job_t *over = r->over;
+  void (*settle)(uvf__job_t *) = over != NULL ? over->type->settle : NULL;
+  uvf__link_t *slot = NULL;
+  bool watched = r->watch;
+  uvf__lock(&ex->waits.lock);
+  come_back(ex, r, &bells);
+  uvf__job_t *next = choose(ex, r);
   bool start = watched && uvf__runner_wanted(ex, &slot); /* it took over: somebody else is to watch */
-  uint64_t until_us = ex->pace.until;
   bool more = uvf__executor_tell(ex, &bells);
+  uint64_t until_us = ex->pace.until;
   uvf__unlock(&ex->waits.lock);
   uvf__bells_ring(&bells);
   if (settle != NULL) settle(over);
