@@ -23,7 +23,10 @@ void uvf__chan_unhold(uvf__chan_t *c) {
   uvf__chan_forget_name(c);
   uvf__chan_drop_all(c);
   uvf__chan_destroy(c);
-  uvf__free_line(c);
+  if (c->recycle != NULL)
+    c->recycle(c);
+  else
+    uvf__free_line(c);
 }
 
 uvf_tx_t *uvf_tx_retain(uvf_tx_t *tx) {

@@ -103,9 +103,10 @@ struct uvf__chan_s {
 
   uvf__waits_t waits;
 
-  uvf__named_t *named; /* constant. dump.c; NULL: it has no name */
-  a_u32 cause;         /* int; written under the lock before closing */
-  a_u32 mem;           /* chan.c */
+  uvf__named_t *named;             /* constant. dump.c; NULL: it has no name */
+  void (*recycle)(uvf__chan_t *c); /* constant. Takes the memory at the end; NULL: it is freed */
+  a_u32 cause;                     /* int; written under the lock before closing */
+  a_u32 mem;                       /* chan.c */
   struct uvf_tx_s tx;
   struct uvf_rx_s rx;
   struct uvf_weak_s weak;
@@ -158,6 +159,10 @@ static inline bool uvf__chan_item_ok(const uvf__chan_t *c, const void *item) {
 /* create.c. Makes a channel, one reference on each end, from options that were checked. Behind it lie `extra` bytes, zeroed; for a
  * cell these begin with the item. 0 or UV_ENOMEM. */
 int uvf__chan_make(const uvf_chan_options_t *o, uvf__queue_kind_t queue, size_t extra, uvf__chan_t **out);
+
+/* The same in zeroed memory on a line of its own, of so many bytes and what is to lie behind it. */
+size_t uvf__chan_bytes(uvf__queue_kind_t queue);
+int uvf__chan_init(uvf__chan_t *c, const uvf_chan_options_t *o, uvf__queue_kind_t queue);
 
 /* Undoes its parts, but for the memory itself. */
 void uvf__chan_destroy(uvf__chan_t *c);

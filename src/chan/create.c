@@ -32,7 +32,7 @@ static uvf__queue_kind_t queue_for(const uvf_chan_options_t *o) {
 }
 
 /* Of the union only so much as the queue needs. */
-static size_t chan_size(uvf__queue_kind_t queue) {
+size_t uvf__chan_bytes(uvf__queue_kind_t queue) {
   size_t head = offsetof(uvf__chan_t, q);
   switch (queue) {
   case UVF__NO_QUEUE: return head + sizeof(((uvf__chan_t *)0)->q.rendezvous);
@@ -52,7 +52,7 @@ static int queue_init(uvf__chan_t *c, uvf__queue_kind_t queue) {
   case UVF__BLOCK_LIST: return uvf__block_list_init(&c->q.blocks, c->item_size, 0);
   case UVF__SPSC_RING: return uvf__spsc_ring_init(&c->q.spsc, c->item_size, c->capacity, 0);
   case UVF__MPMC_RING: return uvf__mpmc_ring_init(&c->q.ring, c->item_size, c->capacity, 0);
-  case UVF__CELL: uvf__cell_init(&c->q.cell, c->item_size, (char *)c + chan_size(queue)); return 0;
+  case UVF__CELL: uvf__cell_init(&c->q.cell, c->item_size, (char *)c + uvf__chan_bytes(queue)); return 0;
   case UVF__NO_QUEUE:
   default: return 0;
   }
@@ -81,7 +81,7 @@ static void counters_init(uvf__chan_t *c) {
   a_init(&c->receiving, 0);   /* C-3 */
 }
 
-static int chan_init(uvf__chan_t *c, const uvf_chan_options_t *o, uvf__queue_kind_t queue) {
+int uvf__chan_init(uvf__chan_t *c, const uvf_chan_options_t *o, uvf__queue_kind_t queue) {
   set_options(c, o, queue);
   counters_init(c);
   if (c->spsc) uvf__fence_setup();
@@ -106,11 +106,11 @@ void uvf__chan_destroy(uvf__chan_t *c) {
 int uvf__chan_make(const uvf_chan_options_t *o, uvf__queue_kind_t queue, size_t extra, uvf__chan_t **out) {
   int r = uvf__fork_watch(NULL);
   if (r != 0) return r;
-  size_t head = chan_size(queue);
+  size_t head = uvf__chan_bytes(queue);
   if (extra > SIZE_MAX / 2 - head) return UV_ENOMEM;
   uvf__chan_t *c = (uvf__chan_t *)uvf__calloc_line(head + extra);
   if (c == NULL) return UV_ENOMEM;
-  r = chan_init(c, o, queue);
+  r = uvf__chan_init(c, o, queue);
   if (r != 0) {
     uvf__free_line(c);
     return r;

@@ -37,6 +37,10 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
   int r = uvf__crowd_init(&ex->crowd);
   if (r != 0) return r;
   r = uvf__waits_init(&ex->waits, false);
+  if (r == 0) {
+    r = uvf__blocks_init(&ex->blocks);
+    if (r != 0) uvf__waits_destroy(&ex->waits);
+  }
   if (r != 0) uvf__crowd_destroy(&ex->crowd);
   return r;
 }
@@ -50,6 +54,7 @@ void uvf__executor_unhold(uvf_executor_t *ex) {
   uvf_executor_t *on = ex->on;
   uvf__waits_destroy(&ex->waits);
   uvf__crowd_destroy(&ex->crowd);
+  uvf__blocks_destroy(&ex->blocks);
   ex->type->destroy(ex);
   uvf_executor_release(on);
 }

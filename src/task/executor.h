@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/fork.h"
+#include "task/blocks.h"
 #include "task/crowd.h"
 #include "wait/pace.h"
 #include "wait/waits.h"
@@ -94,6 +95,8 @@ struct uvf_executor_s {
   uvf__pace_t pace; /* of lingering */
   uvf__crowd_t crowd;
   uvf_executor_stats_t stats;
+
+  uvf__blocks_t blocks; /* has a lock of its own */
 };
 
 typedef struct {

@@ -99,31 +99,70 @@ static int options_check(const uvf_spawn_options_t *o, const void *arg) {
   return o->value_size > most || o->arg_size > most ? UV_EINVAL : 0;
 }
 
-int uvf__flow_make(const uvf_spawn_options_t *o, uvf_work_cb work, void *arg, uint32_t word, size_t extra, void **more,
-                   uvf__flow_t **out) {
-  static const uvf_spawn_options_t none;
-  if (o == NULL) o = &none;
-  int r = options_check(o, arg);
-  if (r != 0) return r;
+/* What lies in its memory, in this order: the channel with its cell, the value, the flow, the copied arg, more. */
+typedef struct {
+  size_t flow, arg, more, bytes; /* offsets, and all of it */
+} layout_t;
+
+static layout_t layout(const uvf_spawn_options_t *o, size_t extra) {
+  layout_t l;
+  l.flow = uvf__chan_bytes(UVF__CELL) + uvf__cell_bytes(o->value_size);
+  l.arg = l.flow + uvf__aligned(sizeof(uvf__flow_t));
+  l.more = l.arg + uvf__aligned(o->arg_size);
+  l.bytes = l.more + extra;
+  return l;
+}
+
+/* The last unit of the memory has gone. */
+static void recycle(uvf__chan_t *c) {
+  uvf__flow_t *f = uvf__flow_of(c);
+  uvf_executor_t *home = f->home;
+  uvf__blocks_give(&home->blocks, c, f->bytes);
+  uvf__executor_unhold(home);
+}
+
+static int make_chan(uvf_executor_t *home, const uvf_spawn_options_t *o, size_t bytes, uvf__chan_t **out) {
   uvf_chan_options_t chan;
   memset(&chan, 0, sizeof chan);
   chan.item_size = o->value_size;
   chan.capacity = 1;
   chan.drop = o->value_drop;
   chan.data = o->data;
+  if (home == NULL) return uvf__chan_make(&chan, UVF__CELL, bytes - uvf__chan_bytes(UVF__CELL), out);
+  uvf__chan_t *c = (uvf__chan_t *)uvf__blocks_take(&home->blocks, bytes);
+  if (c == NULL) return UV_ENOMEM;
+  int r = uvf__chan_init(c, &chan, UVF__CELL);
+  if (r != 0) {
+    uvf__blocks_give(&home->blocks, c, bytes);
+    return r;
+  }
+  uvf__executor_hold(home);
+  c->recycle = recycle;
+  *out = c;
+  return 0;
+}
+
+int uvf__flow_make(uvf_executor_t *home, const uvf_spawn_options_t *o, uvf_work_cb work, void *arg, uint32_t word,
+                   size_t extra, void **more, uvf__flow_t **out) {
+  static const uvf_spawn_options_t none;
   uvf__chan_t *c;
-  size_t at = uvf__aligned(sizeof(uvf__flow_t));
-  r = uvf__chan_make(&chan, UVF__CELL, uvf__cell_bytes(o->value_size) + at + uvf__aligned(o->arg_size) + extra, &c);
+  if (o == NULL) o = &none;
+  int r = options_check(o, arg);
   if (r != 0) return r;
-  uvf__flow_t *f = uvf__flow_of(c);
-  char *arg_copy = (char *)f + at;
+  layout_t l = layout(o, extra);
+  r = make_chan(home, o, l.bytes, &c);
+  if (r != 0) return r;
+  uvf__flow_t *f = (uvf__flow_t *)(void *)((char *)c + l.flow);
+  char *arg_copy = (char *)c + l.arg;
   if (o->arg_size > 0) memcpy(arg_copy, arg, o->arg_size);
   uvf__task_init(&f->task, &uvf__flow_job, work, o->arg_size > 0 ? arg_copy : arg, word);
   f->chan = c;
+  f->home = home;
+  f->bytes = l.bytes;
   f->arg_drop = o->arg_drop;
   f->data = o->data;
   f->name = o->name;
-  if (more != NULL) *more = arg_copy + uvf__aligned(o->arg_size);
+  if (more != NULL) *more = (char *)c + l.more;
   *out = f;
   return 0;
 }

@@ -3,7 +3,7 @@
  * task is the sending one, a unit of the channel's memory. The value is written where the channel's item lies; waiting for an
  * outcome is waiting on the channel's receivers; abandoning is aborting it; a failure is its cause.
  *
- * In memory: the channel with its cell, the value, this, and the copied arg. */
+ * It lies in the memory behind the channel. */
 #ifndef UVF_TASK_FLOWVAR_H
 #define UVF_TASK_FLOWVAR_H
 
@@ -16,6 +16,8 @@ typedef struct uvf__then_s uvf__then_t;
 
 typedef struct {
   uvf__chan_t *chan;
+  size_t bytes;         /* all of the memory */
+  uvf_executor_t *home; /* whose memory it is, with a unit of its own; NULL: nobody's */
   uvf_task_t task;
   uvf_drop_cb arg_drop;
   void *data;
@@ -43,9 +45,10 @@ static inline uvf__chan_t *uvf__flow_chan(uvf_task_t *task) {
   return task->job.type == &uvf__flow_job ? uvf__container(task, uvf__flow_t, task)->chan : NULL;
 }
 
-/* Makes one in the given phase, with room for `extra` bytes, to which *more (may be NULL) points. 0, UV_EINVAL or UV_ENOMEM. */
-int uvf__flow_make(const uvf_spawn_options_t *o, uvf_work_cb work, void *arg, uint32_t word, size_t extra, void **more,
-                   uvf__flow_t **out);
+/* Makes one in the given phase, in memory of `home` if that is not NULL, with room for `extra` bytes, to which *more (may be NULL)
+ * points. 0, UV_EINVAL or UV_ENOMEM. */
+int uvf__flow_make(uvf_executor_t *home, const uvf_spawn_options_t *o, uvf_work_cb work, void *arg, uint32_t word,
+                   size_t extra, void **more, uvf__flow_t **out);
 
 /* Undoes that, where only the caller has seen it; the arg stays the caller's. */
 void uvf__flow_unmake(uvf__flow_t *f);

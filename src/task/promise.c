@@ -6,7 +6,7 @@ int uvf_promise_create(const uvf_spawn_options_t *o, uvf_task_t **task, uvf_flow
   uvf__flow_t *f;
   if (task == NULL || fv == NULL) return UV_EINVAL;
   if (o != NULL && (o->arg_size != 0 || o->arg_drop != NULL)) return UV_EINVAL;
-  int r = uvf__flow_make(o, NULL, NULL, UVF__RUNNING | UVF__RETURNED, 0, NULL, &f);
+  int r = uvf__flow_make(NULL, o, NULL, NULL, UVF__RUNNING | UVF__RETURNED, 0, NULL, &f);
   if (r != 0) return r;
   *task = &f->task;
   uvf__flow_publish(f, fv);

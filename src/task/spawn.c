@@ -5,7 +5,8 @@
 int uvf_spawn(uvf_executor_t *ex, uvf_work_cb work, void *arg, const uvf_spawn_options_t *o, uvf_flowvar_t **fv) {
   uvf__flow_t *f;
   if (ex == NULL || work == NULL) return UV_EINVAL;
-  int r = uvf__flow_make(o, work, arg, UVF__PENDING, 0, NULL, &f);
+  if (uvf__executor_foreign(ex)) return UV_ENOTSUP;
+  int r = uvf__flow_make(ex, o, work, arg, UVF__PENDING, 0, NULL, &f);
   if (r != 0) return r;
   f->where = ex->where;
   r = uvf__executor_submit(ex, &f->task.job, UVF__ORDINARY);

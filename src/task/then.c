@@ -98,7 +98,7 @@ int uvf_then(uvf_flowvar_t *fv, uvf_executor_t *ex, uvf_work_cb work, const uvf_
   if (fv == NULL || ex == NULL || work == NULL) return UV_EINVAL;
   if (o != NULL && (o->arg_size != 0 || o->arg_drop != NULL)) return UV_EINVAL;
   if (uvf__executor_foreign(ex) || uvf__chan_foreign(uvf__chan_of_flowvar(fv))) return UV_ENOTSUP;
-  int r = uvf__flow_make(o, work, NULL, UVF__PENDING, sizeof(uvf__then_t), &then, &f);
+  int r = uvf__flow_make(ex, o, work, NULL, UVF__PENDING, sizeof(uvf__then_t), &then, &f);
   if (r != 0) return r;
   uvf_flowvar_t *made = uvf__flowvar_of_chan(f->chan);
   then_init((uvf__then_t *)then, f, fv, ex);

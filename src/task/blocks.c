@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory of flowvars: blocks.h. */
+#include "task/blocks.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+static size_t rounded(size_t size) {
+  return (size + UVF__BLOCK_STEP - 1) / UVF__BLOCK_STEP * UVF__BLOCK_STEP;
+}
+
+/* Which list; UVF__BLOCK_SIZES: none. */
+static size_t list_of(size_t size) {
+  size_t i = (size + UVF__BLOCK_STEP - 1) / UVF__BLOCK_STEP;
+  return i == 0 || i > UVF__BLOCK_SIZES ? UVF__BLOCK_SIZES : i - 1;
+}
+
+int uvf__blocks_init(uvf__blocks_t *b) {
+  return uvf__mutex_init(&b->lock);
+}
+
+static void *pop(uvf__blocks_t *b, size_t i) {
+  void *block = b->free[i];
+  if (block != NULL) memcpy(&b->free[i], block, sizeof(void *));
+  return block;
+}
+
+void uvf__blocks_destroy(uvf__blocks_t *b) {
+  for (size_t i = 0; i < UVF__BLOCK_SIZES; i++)
+    for (void *block; (block = pop(b, i)) != NULL;)
+      uvf__free_line(block);
+  uvf__mutex_destroy(&b->lock);
+}
+
+void *uvf__blocks_take(uvf__blocks_t *b, size_t size) {
+  size_t i = list_of(size);
+  if (i == UVF__BLOCK_SIZES) return uvf__calloc_line(size);
+  uvf__lock(&b->lock);
+  void *block = pop(b, i);
+  if (block != NULL) b->kept -= rounded(size);
+  uvf__unlock(&b->lock);
+  return block != NULL ? memset(block, 0, size) : uvf__calloc_line(rounded(size));
+}
+
+void uvf__blocks_give(uvf__blocks_t *b, void *block, size_t size) {
+  size_t i = list_of(size);
+  if (i < UVF__BLOCK_SIZES) {
+    uvf__lock(&b->lock);
+    if (b->kept + rounded(size) <= UVF__BLOCKS_KEPT) {
+      memcpy(block, &b->free[i], sizeof(void *));
+      b->free[i] = block;
+      b->kept += rounded(size);
+      block = NULL;
+    }
+    uvf__unlock(&b->lock);
+  }
+  uvf__free_line(block);
+}

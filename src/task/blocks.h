@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory of flowvars, kept for the next ones. A burst of them would otherwise take pages from the system and give them back, which
+ * costs more than all the rest. Each executor has its own; it goes with the executor. */
+#ifndef UVF_TASK_BLOCKS_H
+#define UVF_TASK_BLOCKS_H
+
+#include <stddef.h>
+
+#include "base/thread.h"
+
+#define UVF__BLOCK_STEP ((size_t)128)       /* sizes are rounded up to this */
+#define UVF__BLOCK_SIZES 8                  /* so many of them are kept: 128 to 1024 bytes */
+#define UVF__BLOCKS_KEPT ((size_t)16 << 20) /* bytes */
+
+typedef struct {
+  uvf__mutex_t lock;
+  /* under lock */
+  void *free[UVF__BLOCK_SIZES]; /* each begins with the address of the next */
+  size_t kept;                  /* bytes */
+} uvf__blocks_t;
+
+/* 0 or UV_ENOMEM. Zeroed memory. */
+int uvf__blocks_init(uvf__blocks_t *b);
+void uvf__blocks_destroy(uvf__blocks_t *b);
+
+/* Zeroed, and on a line of its own; NULL: no memory. */
+void *uvf__blocks_take(uvf__blocks_t *b, size_t size);
+void uvf__blocks_give(uvf__blocks_t *b, void *block, size_t size);
+
+#endif
