@@ -23,8 +23,10 @@ extern "C" {
  */
 typedef struct uvf_task_s uvf_task_t;
 
-/** A work function's answer: not ended yet, uvf_task_finish comes later (or came already), from any thread. */
-enum { UVF_LATER = 1 };
+/** What a work function may answer besides 0 and errors. */
+enum {
+  UVF_LATER = 1 /**< not ended yet: uvf_task_finish comes later (or came already), from any thread */
+};
 
 /**
  * Work. `arg` is what was given (or the copy of it, valid until the work has ended). `value` has room for value_size
