@@ -17,11 +17,17 @@ typedef struct {
   uint32_t max_running;
   size_t capacity;
   uint32_t lane; /* its max_running; 0: jobs go to the executor itself */
-  bool later;    /* jobs answer UVF_LATER; somebody ends them */
-  bool spent;    /* a runner leaves after each job */
-  int refuses;   /* starts that may fail */
+  unsigned how;
   void (*thread[4])(void);
 } scenario_t;
+
+enum {
+  LATER = 1,   /* jobs answer UVF_LATER; somebody ends them */
+  SPENT = 2,   /* a runner leaves after each job */
+  MEET = 4,    /* a job waits until another one runs, too */
+  PAUSED = 8,  /* from the start */
+  REFUSES = 16 /* some runners cannot be started */
+};
 
 enum { PENDING, RUNNING, CANCELLED };
 
@@ -30,19 +36,21 @@ typedef struct {
   a_u32 state;
   model_item_t input, result; /* by who makes it; by who runs it */
   int number;
-  bool kept; /* by who may withdraw it, until after() */
+  bool kept; /* by who may withdraw it */
 } job_t;
 
 typedef struct {
   model_pool_t pool;
   uvf_executor_t *pool_ex; /* on which the pool's threads are */
   uvf_executor_t *ex;      /* to which the jobs go */
-  model_gate_t later;      /* open once for each of the next */
+  model_gate_t meet;
+  model_gate_t later; /* open once for each of the next */
   job_t *ends_later[MOST_JOBS];
   int later_count, later_taken;
-  int made, accepted, refused, ran, ended, cancelled, asked;
+  int made, accepted, ran, ended, cancelled, asked, met;
   uint32_t running;
-  bool over; /* closed, and somebody has seen it idle */
+  bool halted; /* paused, and somebody has seen it idle */
+  bool over;   /* closed, and somebody has seen it idle */
   job_t *withdrawn;
 } state_t;
 
@@ -68,15 +76,23 @@ static bool job_begin(uvf__job_t *job) {
   return job_move(job, RUNNING);
 }
 
+static void meet(void) {
+  if (s->met++ % 2 == 0)
+    model_gate_pass(&s->meet);
+  else
+    model_gate_open(&s->meet);
+}
+
 static int job_run(uvf__job_t *job) {
   job_t *j = job_of(job);
   RL_ASSERT(item_get(&j->input) == (uint64_t)j->number + 1);
-  RL_ASSERT(!s->over);
+  RL_ASSERT(!s->over && !s->halted);
   RL_ASSERT(++s->running <= scenario->max_running && (scenario->lane == 0 || s->running <= scenario->lane));
   s->ran++;
+  if ((scenario->how & MEET) != 0) meet();
   model_advance_clock(rl::rand(2)); /* a lane's runner may be spent, or not */
   item_set(&j->result, (uint64_t)j->number + 1);
-  if (scenario->later) {
+  if ((scenario->how & LATER) != 0) {
     s->ends_later[s->later_count++] = j;
     model_gate_open(&s->later);
     return UVF_LATER;
@@ -114,7 +130,7 @@ static void job_ask(uvf__job_t *job, uvf__bells_t *bells) {
   s->asked++;
 }
 
-static const uvf__job_type_t job_type = {job_alive, job_begin,  job_run,       job_hand_back, NULL,
+static const uvf__job_type_t job_type = {job_alive,  job_begin,     job_run, job_hand_back, NULL,
                                          job_cancel, job_cancelled, job_ask, true};
 
 /* ---- what threads do ---- */
@@ -134,12 +150,16 @@ static int submit(job_t *j) {
     s->accepted++;
   else
     job_free(j);
+  if (scenario->capacity == UVF__NO_LIMIT) return r;
+  uvf_executor_stats_t stats;
+  uvf_executor_stats(s->ex, &stats);
+  RL_ASSERT(stats.high_water <= scenario->capacity);
   return r;
 }
 
 static void submit_one(void) {
   int r = submit(job_new());
-  RL_ASSERT(r == 0 || r == UV_EPIPE || (r == UV_EAGAIN && scenario->refuses > 0));
+  RL_ASSERT(r == 0 || r == UV_EPIPE || (r == UV_EAGAIN && (scenario->how & REFUSES) != 0));
 }
 
 static void submits(void) {
@@ -173,6 +193,12 @@ static void submits_two_waiting(void) {
   uvf_executor_release(s->ex);
 }
 
+static void submits_waiting_and_resumes(void) {
+  submit_waiting();
+  RL_ASSERT(uvf_executor_resume(s->ex) == 0);
+  uvf_executor_release(s->ex);
+}
+
 /* A timed wait for room may leave a turn behind that somebody else needs. */
 static void waits_for_room_in_vain(void) {
   int r = uvf_wait_room_sync(s->ex, 1);
@@ -187,14 +213,15 @@ static void runs(void) {
 static void nothing(void) {
 }
 
+/* Without a reference: a job that has not ended keeps the memory. */
 static void ends_later(void) {
+  uvf_executor_release(s->ex);
   for (int i = 0; i < 2; i++) {
     model_gate_pass(&s->later);
     job_t *j = s->ends_later[s->later_taken++];
     s->running--;
     uvf__executor_over(s->ex, &j->job, 0);
   }
-  uvf_executor_release(s->ex);
 }
 
 static void releases(void) {
@@ -256,20 +283,25 @@ static void pauses(void) {
 static void pauses_and_waits(void) {
   RL_ASSERT(uvf_executor_pause(s->ex) == 0);
   RL_ASSERT(uvf_wait_idle_sync(s->ex, UVF_FOREVER) == 0);
-  RL_ASSERT(s->ran == s->ended); /* nothing begins meanwhile */
+  s->halted = true; /* nothing begins meanwhile */
+  model_pause();
+  RL_ASSERT(s->ran == s->ended);
+  s->halted = false;
   RL_ASSERT(uvf_executor_resume(s->ex) == 0);
   uvf_executor_release(s->ex);
 }
 
-/* As the canceller of a flowvar does. */
+/* As the canceller of a flowvar does; without a reference, as in ends_later. */
 static void withdraws(void) {
   job_t *j = s->withdrawn;
+  uvf_executor_release(s->ex);
   if (job_cancel(&j->job)) {
     RL_ASSERT(uvf__executor_withdraw(s->ex, &j->job));
+    s->withdrawn = NULL;
+    j->kept = false;
     job_cancelled(&j->job);
     uvf__executor_unhold(s->ex); /* the job's */
   }
-  uvf_executor_release(s->ex);
 }
 
 struct model : rl::test_suite<model, 4> {
@@ -283,7 +315,7 @@ struct model : rl::test_suite<model, 4> {
       threads += is(i, runs);
       users += !is(i, runs) && !is(i, nothing);
     }
-    s->pool.ends_at_once = scenario->spent;
+    s->pool.ends_at_once = (scenario->how & SPENT) != 0;
     s->ex = s->pool_ex = model_pool_create(&s->pool, threads, scenario->max_running,
                                            scenario->lane == 0 ? scenario->capacity : UVF__NO_LIMIT);
     if (scenario->lane != 0) {
@@ -296,13 +328,15 @@ struct model : rl::test_suite<model, 4> {
     }
     for (int i = 1; i < users; i++)
       (void)uvf_executor_retain(s->ex);
-    s->pool.refuses = scenario->refuses;
+    s->pool.refuses = (scenario->how & REFUSES) != 0 ? 2 : 0;
+    if ((scenario->how & PAUSED) != 0) RL_ASSERT(uvf_executor_pause(s->ex) == 0);
   }
 
   void before() {
     model_begin();
     s = model_new<state_t>();
     model_gate_init(&s->later);
+    model_gate_init(&s->meet);
     make_executor();
     if (is(1, withdraws)) {
       s->withdrawn = job_new();
@@ -320,67 +354,54 @@ struct model : rl::test_suite<model, 4> {
     RL_ASSERT(s->running == 0);
     model_pool_check(&s->pool);
     model_gate_destroy(&s->later);
+    model_gate_destroy(&s->meet);
     uvf__free(s->withdrawn);
     uvf__free(s);
     model_end();
   }
 };
 
-static bool run(const char *name, scenario_t what, unsigned random, unsigned bound) {
-  scenario = &what;
-  return model_run<model>(name, random, bound);
-}
+static const size_t no = UVF__NO_LIMIT;
 
-static bool run_life(void) {
-  const size_t no = UVF__NO_LIMIT;
-  bool ok = true;
-  ok = ok && run("released", {2, no, 0, false, false, 0, {submits_two, submits, runs, releases}}, 6000, 1);
-  ok = ok && run("two runners", {2, no, 0, false, false, 0, {submits_two, submits, runs, runs}}, 6000, 0);
-  ok = ok && run("one at a time", {1, no, 0, false, false, 0, {submits_two, submits, runs, runs}}, 6000, 0);
-  ok = ok && run("spent", {2, no, 0, false, true, 0, {submits_two, submits, runs, runs}}, 6000, 0);
-  ok = ok && run("closed", {2, no, 0, false, false, 0, {submits_two, submits, runs, closes}}, 6000, 1);
-  ok = ok && run("aborted", {2, no, 0, false, false, 0, {submits_two, submits, runs, aborts}}, 6000, 1);
-  ok = ok && run("paused", {2, no, 0, false, false, 0, {submits_two, pauses, runs, aborts}}, 6000, 0);
-  ok = ok && run("resumed", {2, no, 0, false, true, 0, {submits_two, pauses, runs, releases}}, 6000, 0);
-  return ok;
-}
-
-static bool run_ends(void) {
-  const size_t no = UVF__NO_LIMIT;
-  bool ok = true;
-  ok = ok && run("later", {1, no, 0, true, false, 0, {submits_two, ends_later, runs, runs}}, 6000, 0);
-  ok = ok && run("later, one runner", {2, no, 0, true, false, 0, {submits_two, ends_later, runs, waits_idle}}, 6000, 0);
-  ok = ok && run("withdrawn", {1, no, 0, false, false, 0, {submits, withdraws, runs, releases}}, 6000, 1);
-  ok = ok && run("withdrawn, aborted", {1, no, 0, false, false, 0, {aborts, withdraws, runs, nothing}}, 6000, 1);
-  ok = ok && run("no thread", {1, no, 0, false, true, 2, {submits_two, submits, runs, closes}}, 6000, 0);
-  return ok;
-}
-
-static bool run_waits(void) {
-  const size_t no = UVF__NO_LIMIT;
-  bool ok = true;
-  ok = ok && run("idle, closed", {1, no, 0, false, false, 0, {submits_two, submits, runs, closes_and_waits}}, 6000, 1);
-  ok = ok && run("idle, two", {2, no, 0, false, true, 0, {submits_two, waits_idle, runs, waits_idle_timed}}, 6000, 0);
-  ok = ok && run("idle, paused", {2, no, 0, false, false, 0, {submits_two, submits, runs, pauses_and_waits}}, 6000, 0);
-  ok = ok && run("room", {1, 1, 0, false, false, 0, {submits_two_waiting, submits_two_waiting, runs, nothing}}, 6000, 0);
-  ok = ok &&
-       run("room, in vain", {1, 1, 0, false, false, 0, {submits_two_waiting, waits_for_room_in_vain, runs, submits_waiting}},
-           6000, 0);
-  ok = ok && run("room, closed", {1, 1, 0, false, false, 0, {submits_waiting, submits_two_waiting, runs, closes}}, 6000, 0);
-  ok = ok && run("room, withdrawn", {1, 1, 0, false, false, 0, {submits_waiting, withdraws, runs, submits_waiting}}, 6000, 0);
-  return ok;
-}
-
-static bool run_lanes(void) {
-  bool ok = true;
-  ok = ok && run("lane", {2, 2, 1, false, false, 0, {submits_two_waiting, submits_waiting, runs, releases}}, 6000, 0);
-  ok = ok && run("lane, two threads", {2, 9, 2, false, true, 0, {submits_two, submits, runs, runs}}, 6000, 0);
-  ok = ok && run("lane, below aborted", {2, 9, 1, false, false, 0, {submits_two, submits_waiting, runs, aborts_below}}, 6000, 0);
-  ok = ok && run("lane, below closed", {2, 9, 1, false, false, 0, {submits_two, submits_waiting, runs, closes_below}}, 6000, 0);
-  ok = ok && run("lane aborted", {2, 9, 1, false, false, 0, {submits_two, submits, runs, aborts}}, 6000, 0);
-  return ok;
-}
+static const struct {
+  const char *name;
+  scenario_t what;
+  unsigned random, bound;
+} all[] = {
+    {"released", {2, no, 0, 0, {submits_two, submits, runs, releases}}, 4000, 1},
+    {"two runners", {2, no, 0, 0, {submits_two, submits, runs, runs}}, 6000, 0},
+    {"one at a time", {1, no, 0, 0, {submits_two, submits, runs, runs}}, 4000, 0},
+    {"spent", {2, no, 0, SPENT, {submits_two, submits, runs, runs}}, 6000, 0},
+    {"meeting", {2, no, 0, MEET, {submits, submits, runs, runs}}, 6000, 0},
+    {"meeting, resumed", {2, no, 0, MEET | PAUSED, {submits_two, pauses, runs, runs}}, 6000, 0},
+    {"closed", {2, no, 0, 0, {submits_two, submits, runs, closes}}, 4000, 1},
+    {"aborted", {2, no, 0, 0, {submits_two, submits, runs, aborts}}, 4000, 1},
+    {"paused", {2, no, 0, 0, {submits_two, pauses, runs, aborts}}, 4000, 0},
+    {"resumed", {2, no, 0, SPENT, {submits_two, pauses, runs, releases}}, 6000, 0},
+    {"later", {1, no, 0, LATER, {submits_two, ends_later, runs, runs}}, 6000, 0},
+    {"later, one runner", {2, no, 0, LATER, {submits_two, ends_later, runs, waits_idle}}, 6000, 0},
+    {"withdrawn", {1, no, 0, 0, {submits, withdraws, runs, releases}}, 4000, 1},
+    {"withdrawn, aborted", {1, no, 0, 0, {aborts, withdraws, runs, nothing}}, 4000, 1},
+    {"withdrawn, closed", {1, no, 0, PAUSED, {closes, withdraws, runs, nothing}}, 2000, 1},
+    {"no thread", {1, no, 0, SPENT | REFUSES, {submits_two, submits, runs, closes}}, 15000, 0},
+    {"idle, closed", {1, no, 0, 0, {submits_two, submits, runs, closes_and_waits}}, 4000, 1},
+    {"idle, two", {2, no, 0, SPENT, {submits_two, waits_idle, runs, waits_idle_timed}}, 6000, 0},
+    {"idle, paused", {2, no, 0, 0, {submits_two, submits, runs, pauses_and_waits}}, 6000, 0},
+    {"room", {1, 1, 0, 0, {submits_two_waiting, submits_two_waiting, runs, nothing}}, 6000, 0},
+    {"room, in vain", {1, 1, 0, 0, {submits_two_waiting, waits_for_room_in_vain, runs, submits_waiting}}, 6000, 0},
+    {"room, closed", {1, 1, 0, 0, {submits_waiting, submits_two_waiting, runs, closes}}, 6000, 0},
+    {"room, withdrawn", {1, 1, 0, PAUSED, {submits_waiting_and_resumes, withdraws, runs, nothing}}, 4000, 0},
+    {"lane", {2, 2, 1, 0, {submits_two_waiting, submits_waiting, runs, releases}}, 6000, 0},
+    {"lane, two threads", {2, 9, 2, SPENT, {submits_two, submits, runs, runs}}, 6000, 0},
+    {"lane, below aborted", {2, 9, 1, 0, {submits_two, submits_waiting, runs, aborts_below}}, 6000, 0},
+    {"lane, below closed", {2, 9, 1, 0, {submits_two, submits_waiting, runs, closes_below}}, 6000, 0},
+    {"lane, aborted", {2, 9, 1, 0, {submits_two, submits, runs, aborts}}, 6000, 0},
+};
 
 int main(void) {
-  return run_life() && run_ends() && run_waits() && run_lanes() ? 0 : 1;
+  for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    scenario = &all[i].what;
+    if (!model_run<model>(all[i].name, all[i].random, all[i].bound)) return 1;
+  }
+  return 0;
 }

@@ -85,6 +85,7 @@ static void model_pool_end(uvf_executor_t *ex) {
   model_pool_t *p = model_pool_of(ex);
   uvf__lock(&p->told.lock);
   RL_ASSERT(!p->ended && p->asked == 0);
+  RL_ASSERT(ex->queued == 0 && ex->running == 0 && ex->runners == 0);
   p->ended = true;
   uvf__unlock(&p->told.lock);
   for (int i = 0; i < p->threads; i++)
