@@ -64,7 +64,7 @@ int uvf__flow_outcome(uvf__chan_t *c);
 
 /* then.c: cancels the wait for the predecessor, if it still waits. */
 void uvf__then_withdraw(uvf__flow_t *f);
-/* Its references go. */
+/* The task needs its references no longer. */
 void uvf__then_fini(uvf__then_t *then);
 /* Where it will run. */
 uvf_executor_t *uvf__then_executor(const uvf__then_t *then);

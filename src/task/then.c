@@ -4,15 +4,19 @@
  * Protocol. A continuation is an op without a loop, on the list of those who await its predecessor. Who decides it runs it, after
  * the lock (wait/bells.c): it is queued on its executor, or, if the predecessor failed, ends with that error at once. Cancelling it
  * wins the task first (task.h), and then takes the op back; if that is too late, the op finds its task cancelled, at the latest
- * under the lock of the executor, and only lets go. The op has a unit of the channel's memory of its own.
+ * under the lock of the executor, and only lets go. So the op has a unit of the channel's memory of its own, and the references on
+ * the executor and on the predecessor are given up by the last of the two, the task and the op.
  * Long chains: what ends one continuation runs the next. A thread that is at it already only notes the next one, so that the
- * stack does not grow with the chain. */
+ * stack does not grow with the chain.
+ * Pairs. F-1: users: the last one acquires what the other released (acq_rel). F-2: init. O-3: as in op.h.
+ * Model: test/model/flowvar_model.cpp. */
 #include "task/flowvar.h"
 
 struct uvf__then_s {
   uvf__op_t op;
   uvf__waiter_t waiter; /* object: the predecessor, with a reference */
   uvf__flow_t *flow;
+  a_u32 users;           /* of the references: the task, the op */
   uvf_executor_t *ex;    /* with a reference */
   uvf__where_t after[2]; /* where the predecessor runs, and what that follows (further back is not looked at) */
 };
@@ -33,18 +37,25 @@ bool uvf__then_blocks(uvf__then_t *then) {
 }
 
 void uvf__then_fini(uvf__then_t *then) {
+  if (a_sub(&then->users, 1, acq_rel) != 1) return; /* F-1 */
   uvf_flowvar_release((uvf_flowvar_t *)then->waiter.object);
   uvf_executor_release(then->ex);
+}
+
+static void op_over(uvf__then_t *then) {
+  uvf__chan_t *c = then->flow->chan;
+  uvf__then_fini(then);
+  uvf__chan_unhold(c); /* the op's */
 }
 
 /* The predecessor has ended with `status`. */
 static void follow(uvf__then_t *then, int status) {
   uvf__flow_t *f = then->flow;
-  uvf__chan_t *c = f->chan, *from = uvf__chan_of_flowvar((uvf_flowvar_t *)then->waiter.object);
+  uvf__chan_t *from = uvf__chan_of_flowvar((uvf_flowvar_t *)then->waiter.object);
   f->task.arg = from->item_size > 0 ? from->q.cell.item : NULL;
   if (status == 0) status = uvf__executor_submit(then->ex, &f->task.job, UVF__FOLLOWS);
   if (status != 0 && uvf__task_move(&f->task, UVF__PENDING, UVF__FAILED)) uvf__flow_over(&f->task, status);
-  uvf__chan_unhold(c); /* the op's */
+  op_over(then);
 }
 
 /* What this thread has still to follow; linked only while it is at it. */
@@ -74,13 +85,14 @@ void uvf__then_withdraw(uvf__flow_t *f) {
   uvf__then_t *then = f->then;
   if (!uvf__op_take_back(&then->op, UVF__CANCELLED)) return; /* it is on its way, and lets go there */
   then->waiter.type->withdraw(&then->waiter);
-  uvf__chan_unhold(f->chan); /* the op's */
+  op_over(then);
 }
 
 static void then_init(uvf__then_t *then, uvf__flow_t *f, uvf_flowvar_t *from, uvf_executor_t *ex) {
   a_init(&then->op.node.word, UVF__PRIV); /* O-3 */
   then->op.type = &then_type;
   then->flow = f;
+  a_init(&then->users, 2); /* F-2 */
   then->ex = uvf_executor_retain(ex);
   uvf__waiter_init(&then->waiter, &then->op, &uvf__await_wait, uvf_flowvar_retain(from), NULL);
   f->then = then;
