@@ -38,9 +38,10 @@ static int block_count;
 static note_t notes[1024];
 static int note_count;
 
+static unsigned iteration;
 static int acting_as;
-static bool runs_loop[8];
-static uint64_t clocks[8];
+static bool runs_loop[MODEL_THREADS];
+static uint64_t clocks[MODEL_THREADS];
 
 static void fail(const char *what, rl::test_result_e result, rl::debug_info_param info) {
   rl::ctx().fail_test(what, result, info);
@@ -213,6 +214,7 @@ void model_begin(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGSEGV, crashed);
   signal(SIGBUS, crashed);
+  iteration++;
   memset(arena, 0, arena_dirty);
   arena_used = arena_dirty = 0;
   block_count = note_count = 0;
@@ -240,6 +242,13 @@ void model_end(void) {
 
 static unsigned self(void) {
   return acting_as >= 0 ? (unsigned)acting_as : rl::thread_index();
+}
+
+unsigned model_own(void *variable, size_t size) {
+  unsigned *of = static_cast<unsigned *>(variable);
+  if (*of != iteration) memset(variable, 0, size);
+  *of = iteration;
+  return self();
 }
 
 void model_act_as(int index) {

@@ -9,8 +9,17 @@
 typedef model_watched_t uvf__mutex_t;
 typedef model_watched_t uvf__cond_t;
 
-/* The checker's threads are fibers of one thread. No scenario has more than seven; they leave zeroes behind. */
-#define UVF__PER_THREAD(type, name) static type name[8]
-#define uvf__mine(name) (name[uvf__thread_id()])
+/* The checker's threads are fibers of one thread. */
+#define UVF__PER_THREAD(type, name) \
+  static struct {                   \
+    unsigned iteration;             \
+    type of[MODEL_THREADS];         \
+  } name
+#define uvf__mine(name) (name.of[model_own(&name, sizeof name)])
+
+enum { MODEL_THREADS = 8 };
+
+/* The calling thread's number; the variable, which begins with the number of its iteration, is zero in each new one. */
+unsigned model_own(void *variable, size_t size);
 
 #endif
