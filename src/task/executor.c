@@ -7,7 +7,8 @@
  * it off a list under the lock is the one who has to do with it from there on.
  * Pairs. X1: a new reference comes from an old one: relaxed. X2: the last one acquires what the others released (acq_rel).
  *        X3: init.
- *        X4: `work`, a hint for a lingering runner, which takes the lock to find out: relaxed. */
+ *        X4: `work`, a hint for a lingering runner, which takes the lock to find out: relaxed.
+ * Model: test/model/executor_model.cpp. */
 #include "task/executor.h"
 
 #include <string.h>

@@ -3,7 +3,8 @@
  *
  * Protocol. A task ends by one function, whatever ended it: first `hand_back`, under its executor's lock if it has one, puts the
  * outcome in place and tells those who wait for it; then `settle`, with no lock, tells the rest, drops what nobody will take, and
- * gives up the task's unit of memory. The states are those of task.h and queue/cell.c. D1: the cause, as in chan/close.c. */
+ * gives up the task's unit of memory. The states are those of task.h and queue/cell.c. D1: the cause, as in chan/close.c.
+ * Model: test/model/flowvar_model.cpp. */
 #include "task/flowvar.h"
 
 #include <string.h>

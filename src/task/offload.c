@@ -3,7 +3,8 @@
  *
  * Protocol. The op is on no waiting list: its task is what decides it. From its start until its callback the op is WON (op.h); who
  * ends the task pushes it on the loop's ready list, under the executor's lock where it ran, and does not touch it any more. The
- * task's states: task.h. O-3: as in op.h. */
+ * task's states: task.h. O-3: as in op.h.
+ * Model: test/model/offload_model.cpp. */
 #include "task/task.h"
 
 #include "wait/loop.h"

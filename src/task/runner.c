@@ -10,7 +10,7 @@
  *
  * Lingering. A runner that has had work and finds none looks again for up to LINGER_US before it gives its thread back; a job that
  * comes meanwhile costs no wake. One at a time does so; a vain linger is not tried again for some times (wait/pace.h).
- * Pairs. X4: executor.c. */
+ * Pairs. X4: executor.c. Model: test/model/executor_model.cpp. */
 #include "task/executor.h"
 
 #include "base/thread.h"
