@@ -19,7 +19,7 @@ void uvf__task_init(uvf_task_t *t, const uvf__job_type_t *type, uvf_work_cb work
 bool uvf__task_move(uvf_task_t *t, uint32_t from, uint32_t to) {
   uint32_t w = a_load(&t->word, relaxed); /* K4 */
   while ((w & UVF__PHASE) == from)
-    if (a_cas(&t->word, &w, (w & ~(uint32_t)UVF__PHASE) | to, acq_rel, relaxed)) return true; /* K1 */
+    if (a_cas(&t->word, &w, (w & ~(uint32_t)UVF__PHASE) | to, seq_cst, relaxed)) return true; /* K1, K3 */
   return false;
 }
 

@@ -13,9 +13,9 @@
  * Work that ends later has two parties, and until both are done with it the memory is needed: the worker, up to RETURNED, and the
  * finisher, up to FINISHED. The second one ends the task.
  *
- * Pairs. K1: the phase (acq_rel CAS): what was made before its submit comes before the work (so does the executor's lock).
+ * Pairs. K1: the phase (CAS): what was made before its submit comes before the work (so does the executor's lock).
  *        K2: RETURNED and FINISHED (acq_rel): what the first party did comes before what the second does as the end.
- *        K3: ASKED (seq_cst) and then a look at the marks, against a waiter's mark and then its look (waits.h, M1).
+ *        K3: ASKED or a phase (seq_cst) and then a look at the marks, against a waiter's mark and then its look (waits.h, M1).
  *        K4: first loads, whose value the CAS checks, and init: relaxed. K5: a look at ASKED: nothing hangs on it, relaxed; for who
  *        waits for it seq_cst (K3).
  * Model: test/model/task_model.cpp. */
@@ -67,8 +67,9 @@ static inline uint32_t uvf__task_phase(uvf_task_t *t) {
   return a_load(&t->word, relaxed) & UVF__PHASE; /* K4 */
 }
 
-static inline bool uvf__task_asked(uvf_task_t *t) {
-  return (a_load(&t->word, seq_cst) & UVF__ASKED) != 0; /* K3 */
+/* For who waits to be asked. */
+static inline uint32_t uvf__task_look(uvf_task_t *t) {
+  return a_load(&t->word, seq_cst); /* K3 */
 }
 
 #endif

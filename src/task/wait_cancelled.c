@@ -7,9 +7,11 @@ static uvf__chan_t *chan_of(const uvf__waiter_t *w) {
   return (uvf__chan_t *)w->object;
 }
 
+/* The task's end counts, not the channel's: work that is abandoned goes on. */
 static int look(uvf__chan_t *c) {
-  if (uvf__task_asked(&uvf__flow_of(c)->task)) return 0;
-  return uvf__flow_outcome(c) == UV_EAGAIN ? UV_EAGAIN : UV_EOF;
+  uint32_t w = uvf__task_look(&uvf__flow_of(c)->task);
+  if ((w & UVF__ASKED) != 0) return 0;
+  return (w & UVF__PHASE) <= UVF__RUNNING ? UV_EAGAIN : UV_EOF;
 }
 
 static int attempt(uvf__waiter_t *w) {
