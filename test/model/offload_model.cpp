@@ -17,7 +17,11 @@
 
 enum what_t { OFFLOAD, AWAIT, ASKED };
 enum end_t { KEEP, CANCEL, DETACH };
-enum { LATER = 1, EARLY = 2 /* the request is started before the scenario */ };
+enum {
+  LATER = 1,    /* the work answers UVF_LATER; `finishes` ends it */
+  EARLY = 2,    /* the request is started before the scenario */
+  ABANDONED = 4 /* nobody else holds the flowvar */
+};
 
 typedef struct {
   what_t what;
@@ -41,7 +45,7 @@ typedef struct {
   model_gate_t given;
   request_t *request;
   int calls, ran, status, cancel, asked;
-  bool cancelled, finished;
+  bool cancelled, finishing, finished;
 } state_t;
 
 static const scenario_t *scenario;
@@ -71,8 +75,13 @@ static void nothing(void) {
 static void finishes(void) {
   if (scenario->what != ASKED) model_gate_pass(&s->given);
   if (s->task == NULL) return;
+  s->finishing = true;
   RL_ASSERT(uvf_task_finish(s->task, 0, NULL) == 0);
   s->finished = true;
+}
+
+static void lets_go(void) {
+  uvf_flowvar_release(s->fv);
 }
 
 static void cancels(void) {
@@ -114,8 +123,7 @@ static void on_outcome(uvf_req_t *req, int status) {
 }
 
 static void on_asked(uvf_req_t *req, int status) {
-  RL_ASSERT(status == 0 || (status == UV_EOF && scenario->thread[0] == finishes) ||
-            (status == UV_ECANCELED && scenario->end != KEEP));
+  RL_ASSERT(status == 0 || (status == UV_EOF && s->finishing) || (status == UV_ECANCELED && scenario->end != KEEP));
   called(req, status);
 }
 
@@ -170,7 +178,7 @@ struct model : rl::test_suite<model, 3> {
     if (scenario->what == AWAIT) RL_ASSERT(uvf_spawn(s->ex, work, NULL, &o, &s->fv) == 0);
     if (scenario->what == ASKED) RL_ASSERT(uvf_promise_create(&o, &s->task, &s->fv) == 0);
     if (scenario->what != OFFLOAD) uvf_executor_release(s->ex);
-    if (scenario->what == AWAIT && scenario->thread[1] == cancels) (void)uvf_flowvar_retain(s->fv);
+    if (scenario->thread[1] == cancels && (scenario->how & ABANDONED) == 0) (void)uvf_flowvar_retain(s->fv);
     model_act_as(2);
     if ((scenario->how & EARLY) != 0) start();
     model_act_as(-1);
@@ -191,7 +199,7 @@ struct model : rl::test_suite<model, 3> {
       if (scenario->end == KEEP) RL_ASSERT(s->status == 0 && s->asked == 1);
       RL_ASSERT(uvf_task_finish(s->task, 0, NULL) == 0);
     }
-    if (scenario->what == AWAIT) uvf_flowvar_release(s->fv);
+    if ((scenario->how & ABANDONED) == 0) uvf_flowvar_release(s->fv);
     model_loop_end(&s->host);
     model_pool_check(&s->pool);
     model_gate_destroy(&s->given);
@@ -214,9 +222,11 @@ static const struct {
     {"await, detached", {AWAIT, DETACH, 0, {runs, cancels}}},
     {"await, later", {AWAIT, DETACH, LATER, {runs, finishes}}},
     {"asked", {ASKED, KEEP, 0, {nothing, cancels}}},
+    {"asked, abandoned", {ASKED, KEEP, ABANDONED, {nothing, cancels}}},
+    {"abandoned, finished", {ASKED, KEEP, EARLY | ABANDONED, {finishes, lets_go}}},
     {"asked, or finished", {ASKED, KEEP, EARLY, {finishes, cancels}}},
     {"asked, cancelled", {ASKED, CANCEL, 0, {nothing, cancels}}},
-    {"asked, detached", {ASKED, DETACH, EARLY, {finishes, cancels}}},
+    {"asked, detached", {ASKED, DETACH, EARLY | ABANDONED, {finishes, cancels}}},
 };
 
 int main(void) {
