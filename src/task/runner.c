@@ -176,9 +176,9 @@ static void come_back(uvf_executor_t *ex, round_t *r, uvf__bells_t *bells) {
 static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   uvf__job_t *next = NULL;
   bool spent = r->ran && ex->type->spent != NULL && ex->type->spent(ex, r->began_us, r->now_us);
-  bool crowded = !spent && uvf__crowded(ex);
+  bool crowded = !spent && !r->watch && uvf__crowded(ex); /* who has watched takes over */
   if (!spent && !crowded) next = take(ex, r->now_us);
-  r->watch = crowded && !r->watch && ex->queued > 0 && !ex->crowd.watched;
+  r->watch = crowded && ex->queued > 0 && !ex->crowd.watched;
   r->look = next == NULL && !spent && !crowded && linger_begin(ex, r);
   r->had = next != NULL;
   if (next == NULL && !r->look && !r->watch) {
