@@ -10,7 +10,9 @@
 
 #define UVF__BLOCK_STEP ((size_t)128)       /* sizes are rounded up to this */
 #define UVF__BLOCK_SIZES 8                  /* so many of them are kept: 128 to 1024 bytes */
+#ifndef UVF__BLOCKS_KEPT
 #define UVF__BLOCKS_KEPT ((size_t)16 << 20) /* bytes */
+#endif
 
 typedef struct {
   uvf__mutex_t lock;

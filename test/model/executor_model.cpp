@@ -6,7 +6,7 @@
  * sources: task/executor.c task/runner.c task/crowd.c task/blocks.c task/control.c task/room_idle.c task/lane.c
  * sources: wait/pace.c wait/blocked.c wait/waits.c wait/op.c wait/bells.c wait/ready.c wait/loop.c wait/request.c wait/deadline.c
  * sources: wait/detach.c wait/post.c wait/drain.c base/fence.c base/heap.c
- * flags: -DSPINS=0 -DLINGER_SPINS=0 -DLINGER_US=1 -DGATHER_US=0 -DGATHER_FLOW=4 -DGATHER_ITEMS=64 -DLANE_US=1 */
+ * flags: -DSPINS=0 -DLINGER_SPINS=0 -DLINGER_US=1 -DGATHER_US=0 -DGATHER_FLOW=4 -DGATHER_ITEMS=64 -DUVF__BLOCKS_KEPT=0 -DLANE_US=1 */
 #include "model_pool.h"
 
 #include <uvflow/control.h>
@@ -22,11 +22,12 @@ typedef struct {
 } scenario_t;
 
 enum {
-  LATER = 1,   /* jobs answer UVF_LATER; somebody ends them */
-  SPENT = 2,   /* a runner leaves after each job */
-  MEET = 4,    /* a job waits until another one runs, too */
-  PAUSED = 8,  /* from the start */
-  REFUSES = 16 /* some runners cannot be started */
+  LATER = 1,    /* jobs answer UVF_LATER; somebody ends them */
+  SPENT = 2,    /* a runner leaves after each job */
+  MEET = 4,     /* a job waits until another one runs, too */
+  PAUSED = 8,   /* from the start */
+  REFUSES = 16, /* some runners cannot be started */
+  CROWDED = 32  /* jobs are taken for short ones (crowd.h) */
 };
 
 enum { PENDING, RUNNING, CANCELLED };
@@ -329,6 +330,7 @@ struct model : rl::test_suite<model, 4> {
     for (int i = 1; i < users; i++)
       (void)uvf_executor_retain(s->ex);
     s->pool.refuses = (scenario->how & REFUSES) != 0 ? 2 : 0;
+    if ((scenario->how & CROWDED) != 0) s->ex->crowd.average = 0;
     if ((scenario->how & PAUSED) != 0) RL_ASSERT(uvf_executor_pause(s->ex) == 0);
   }
 
@@ -374,6 +376,10 @@ static const struct {
     {"spent", {2, no, 0, SPENT, {submits_two, submits, runs, runs}}, 6000, 0},
     {"meeting", {2, no, 0, MEET, {submits, submits, runs, runs}}, 6000, 0},
     {"meeting, resumed", {2, no, 0, MEET | PAUSED, {submits_two, pauses, runs, runs}}, 6000, 0},
+    {"crowded", {2, no, 0, CROWDED, {submits_two, submits_two, runs, runs}}, 6000, 0},
+    {"crowded, paused", {2, no, 0, CROWDED | SPENT, {submits_two, pauses, runs, runs}}, 6000, 0},
+    {"crowded, aborted", {2, no, 0, CROWDED, {submits_two, aborts, runs, runs}}, 6000, 0},
+    {"crowded, meeting", {2, no, 0, CROWDED | MEET, {submits, submits, runs, runs}}, 6000, 0},
     {"closed", {2, no, 0, 0, {submits_two, submits, runs, closes}}, 4000, 1},
     {"aborted", {2, no, 0, 0, {submits_two, submits, runs, aborts}}, 4000, 1},
     {"paused", {2, no, 0, 0, {submits_two, pauses, runs, aborts}}, 4000, 0},
