@@ -45,6 +45,26 @@ static void ask_all(uvf_executor_t *ex) {
   }
 }
 
+/* The next lane on it that has not been taken off the list, held; NULL: there is none. */
+static uvf_executor_t *take_lane(uvf_executor_t *ex) {
+  uvf_executor_t *lane = NULL;
+  uvf__link_t *l;
+  uvf__lock(&ex->waits.lock);
+  while (lane == NULL && (l = uvf__list_first(&ex->lanes)) != NULL) {
+    uvf__unlink(l);
+    lane = uvf__container(l, uvf_executor_t, beside);
+    if (!uvf__executor_try_hold(lane)) lane = NULL;
+  }
+  uvf__unlock(&ex->waits.lock);
+  return lane;
+}
+
+/* No lane comes to one that is closed. */
+static void abort_lanes(uvf_executor_t *ex) {
+  for (uvf_executor_t *lane; (lane = take_lane(ex)) != NULL; uvf__executor_unhold(lane))
+    (void)uvf__executor_close(lane, true);
+}
+
 bool uvf__executor_ends(uvf_executor_t *ex) {
   if (ex->ended || !ex->closed || ex->queued > 0 || ex->running > 0 || ex->runners > 0) return false;
   ex->ended = true;
@@ -67,7 +87,10 @@ int uvf__executor_close(uvf_executor_t *ex, bool abort) {
   uvf__unlock(&ex->waits.lock);
   if (first) {
     tell_cancelled(ex, &cancelled);
-    if (abort) ask_all(ex);
+    if (abort) {
+      ask_all(ex);
+      abort_lanes(ex);
+    }
     uvf__executor_tell_all(ex);
   }
   if (end && ex->type->end != NULL) ex->type->end(ex); /* who comes second may be the one to see it */

@@ -5,7 +5,8 @@
  * each job (from its submit until whoever ends it has let go) and one for each runner. The queue and all counters are under
  * waits.lock, which is taken once per submit and once per job that is run. A job is on one of two lists, or on none; who takes
  * it off a list under the lock is the one who has to do with it from there on.
- * Pairs. X1: a new reference comes from an old one: relaxed. X2: the last one acquires what the others released (acq_rel).
+ * Pairs. X1: a new reference comes from an old one: relaxed; so does a unit of a lane that is found on the list of those on an
+ *        executor, from which it is taken under that executor's lock before its memory goes. X2: the last one acquires what the others released (acq_rel).
  *        X3: init.
  *        X4: `work`, a hint for a lingering runner, which takes the lock to find out: relaxed.
  * Model: test/model/executor_model.cpp. */
@@ -34,6 +35,7 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
   uvf__list_init(&ex->queue);
   uvf__list_init(&ex->begun);
   uvf__list_init(&ex->slots);
+  uvf__list_init(&ex->lanes);
   uvf__pace_init(&ex->pace);
   int r = uvf__crowd_init(&ex->crowd);
   if (r != 0) return r;
@@ -50,9 +52,23 @@ void uvf__executor_hold(uvf_executor_t *ex) {
   a_add(&ex->mem, 1, relaxed); /* X1 */
 }
 
+bool uvf__executor_try_hold(uvf_executor_t *ex) {
+  uint32_t units = a_load(&ex->mem, relaxed); /* X1 */
+  while (units != 0)
+    if (a_cas(&ex->mem, &units, units + 1, relaxed, relaxed)) return true; /* X1 */
+  return false;
+}
+
+static void leave_lanes(uvf_executor_t *on, uvf_executor_t *lane) {
+  uvf__lock(&on->waits.lock);
+  if (uvf__linked(&lane->beside)) uvf__unlink(&lane->beside);
+  uvf__unlock(&on->waits.lock);
+}
+
 void uvf__executor_unhold(uvf_executor_t *ex) {
   if (a_sub(&ex->mem, 1, acq_rel) != 1 || uvf__executor_foreign(ex)) return; /* X2 */
   uvf_executor_t *on = ex->on;
+  if (on != NULL) leave_lanes(on, ex);
   uvf__waits_destroy(&ex->waits);
   uvf__crowd_destroy(&ex->crowd);
   uvf__blocks_destroy(&ex->blocks);

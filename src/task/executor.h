@@ -86,6 +86,8 @@ struct uvf_executor_s {
   uvf__link_t queue;        /* jobs that wait */
   uvf__link_t begun;        /* jobs that run, also those that will end later */
   uvf__link_t slots;        /* free ones, for kinds that have slots */
+  uvf__link_t lanes;        /* lanes on it, until it is aborted */
+  uvf__link_t beside;       /* lane: on that list; under the lock of what it is on */
   uint64_t queued, running; /* jobs; the statistics and the capacity count tasks only */
   uint32_t runners;         /* asked for and not gone */
   uint32_t looking;         /* of these: have no job, but will look for one */
@@ -116,8 +118,9 @@ static inline bool uvf__executor_foreign(const uvf_executor_t *ex) {
   return ex->generation != uvf__fork_generation();
 }
 
-/* A unit of life for the memory alone. */
+/* A unit of life for the memory alone. try: a lane that was found on the list of lanes, under that lock; false: it is on its way out. */
 void uvf__executor_hold(uvf_executor_t *ex);
+bool uvf__executor_try_hold(uvf_executor_t *ex);
 void uvf__executor_unhold(uvf_executor_t *ex);
 
 /* For whom a queue is closed. */

@@ -2,8 +2,8 @@
 /* Lanes: an executor whose runners are jobs of another executor.
  *
  * A runner gives its place back after LANE_US, by ending its job and queueing it again behind what else is there: so lanes share an
- * executor evenly, and a burst in one of them costs it few visits. If the executor below is aborted, a runner that waits there is
- * lost, and the lane, which cannot run any more, is aborted as well. */
+ * executor evenly, and a burst in one of them costs it few visits. If the executor below is aborted, so are the lanes on it, which it
+ * has on a list: whether a runner of theirs is there or not (a lane that is paused, or whose work ends later, has none). */
 #include "task/executor.h"
 
 #include "base/alloc.h"
@@ -58,18 +58,16 @@ static bool runner_cancel(uvf__job_t *job) {
 static void runner_cancelled(uvf__job_t *job) {
   slot_t *s = slot_of(job);
   uvf_executor_t *lane = s->lane;
-  (void)uvf__executor_close(lane, true);
+  uvf__executor_hold(lane); /* the runner's unit goes first */
   uvf__runner_gone(lane, &s->free, true);
+  uvf__executor_strand(lane);
+  uvf__executor_unhold(lane);
 }
 
+/* Its lane is aborted, too, and asks. */
 static void runner_ask(uvf__job_t *job, uvf__bells_t *bells) {
-  uvf_executor_t *lane = slot_of(job)->lane;
-  uvf__lock(&lane->waits.lock);
-  for (uvf__link_t *l = lane->begun.next; l != &lane->begun && !uvf__bells_full(bells); l = l->next) {
-    uvf__job_t *begun = uvf__container(l, uvf__job_t, link);
-    begun->type->ask(begun, bells);
-  }
-  uvf__unlock(&lane->waits.lock);
+  (void)job;
+  (void)bells;
 }
 
 static const uvf__job_type_t runner_type = {
@@ -101,17 +99,18 @@ static bool options_valid(const uvf_lane_options_t *o) {
   return true;
 }
 
-static bool is_closed(uvf_executor_t *ex) {
-  uvf__lock(&ex->waits.lock);
-  bool closed = ex->closed;
-  uvf__unlock(&ex->waits.lock);
-  return closed;
+/* False: it is closed. */
+static bool put_on(uvf_executor_t *on, uvf_executor_t *lane) {
+  uvf__lock(&on->waits.lock);
+  bool open = !on->closed;
+  if (open) uvf__list_push_back(&on->lanes, &lane->beside);
+  uvf__unlock(&on->waits.lock);
+  return open;
 }
 
 int uvf_lane_create(uvf_executor_t *on, const uvf_lane_options_t *o, uvf_executor_t **out) {
   if (on == NULL || out == NULL || !options_valid(o)) return UV_EINVAL;
   if (uvf__executor_foreign(on)) return UV_ENOTSUP;
-  if (is_closed(on)) return UV_EPIPE;
   uint32_t runners = o->max_running < on->max_runners ? o->max_running : on->max_runners;
   lane_t *lane = (lane_t *)uvf__calloc(1, sizeof *lane + runners * sizeof(slot_t));
   if (lane == NULL) return UV_ENOMEM;
@@ -125,6 +124,11 @@ int uvf_lane_create(uvf_executor_t *on, const uvf_lane_options_t *o, uvf_executo
     lane->slots[i].lane = &lane->base;
     lane->slots[i].job.type = &runner_type;
     uvf__list_push_back(&lane->base.slots, &lane->slots[i].free);
+  }
+  if (!put_on(on, &lane->base)) {
+    uvf__waits_destroy(&lane->base.waits);
+    uvf__free(lane);
+    return UV_EPIPE;
   }
   (void)uvf_executor_retain(on);
   *out = &lane->base;

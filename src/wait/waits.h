@@ -3,8 +3,8 @@
  *
  * Protocol. `lock` guards the lists; it is taken only by those who wait or who must wake somebody. `marks` tells everyone
  * else which lists are non-empty. Lock order: an executor's `lock`, a channel's `lock`, a queue's own lock; never two of one
- * kind, but for an executor's and then that of a lane on it; no callback, drop, allocator, host or parker call under any. Who waits: links, marks (M1), looks at the queue; who changes the queue: changes it,
- * then loads marks (M1). One of the two sees the other (queue.h, Q-pub and Q-look).
+ * kind; no callback, drop, allocator, host or parker call under any. Who waits: links, marks (M1), looks at the queue; who changes
+ * the queue: changes it, then loads marks (M1). One of the two sees the other (queue.h, Q-pub and Q-look).
  *
  * Invariants. W1: a bit of RX, TX, END is set exactly while its list is non-empty, seen under the lock. W2: a decided waiter is
  * announced under the lock (op.h, O3); bells ring after it.
