@@ -92,6 +92,7 @@ struct uvf_executor_s {
   uint32_t runners;         /* asked for and not gone */
   uint32_t looking;         /* of these: have no job, but will look for one */
   uint32_t threads;         /* of its own that have not ended */
+  uint64_t told;            /* of room, and have not had their turn */
   bool lingering;           /* one of those looking waits for work to come */
   bool closed, aborted, paused, ended;
   uvf__pace_t pace; /* of lingering */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Waiting for an executor: for room in its queue, and until nothing is to do. Idle is decided by whoever sees it: that it was so at
  * one moment is enough. Who waits for room is told to look, as many at a time as there is room for, so that a thousand who wait
- * for a lane of ten do not all come running; who looks in vain keeps its turn. */
+ * for a lane of ten do not all come running; who looks in vain keeps its turn. Whoever was told counts as room that is taken until
+ * it has had its turn: until its callback has returned, or, a thread, until it has looked. Then the next one is told if it left
+ * the room to others. Its waiter is of another type meanwhile, so that its end says so. */
 #include "task/executor.h"
 #include "wait/blocked.h"
 #include "wait/request.h"
@@ -10,6 +12,8 @@
 static uvf_executor_t *executor_of(const uvf__waiter_t *w) {
   return (uvf_executor_t *)w->object;
 }
+
+static const uvf__wait_type_t told_wait;
 
 /* ---- under the lock ---- */
 
@@ -22,14 +26,30 @@ static int room(const uvf_executor_t *ex) {
   return ex->closed ? UV_EPIPE : ex->stats.queued < ex->capacity ? 0 : UV_EAGAIN;
 }
 
+/* The next one who waits for room. False: there is none. */
+static bool tell_of_room(uvf_executor_t *ex, uvf__bells_t *bells) {
+  uvf__waiter_t *w;
+  while ((w = uvf__waits_first(&ex->waits.tx)) != NULL) {
+    if (uvf__waits_decide(&ex->waits, w, UV_EAGAIN)) {
+      w->type = &told_wait;
+      ex->told++;
+      uvf__waits_announce(&ex->waits, &ex->waits.tx, w, bells);
+      return true;
+    }
+    uvf__waits_unlink(&ex->waits, &ex->waits.tx, w); /* it has left */
+  }
+  return false;
+}
+
+static bool has_room_to_tell_of(const uvf_executor_t *ex) {
+  return ex->closed || (ex->stats.queued < ex->capacity && ex->told < ex->capacity - ex->stats.queued);
+}
+
 bool uvf__executor_tell(uvf_executor_t *ex, uvf__bells_t *bells) {
   if (uvf__waits_look(&ex->waits) == 0) return false;
-  uint64_t told = 0, most = ex->closed                        ? UINT64_MAX
-                            : ex->stats.queued < ex->capacity ? ex->capacity - ex->stats.queued
-                                                              : 0;
   bool idle = is_idle(ex);
-  while (told < most && !uvf__bells_full(bells) && uvf__waits_fire(&ex->waits, &ex->waits.tx, UV_EAGAIN, bells))
-    told++;
+  while (has_room_to_tell_of(ex) && !uvf__bells_full(bells) && tell_of_room(ex, bells)) {
+  }
   while (idle && !uvf__bells_full(bells) && uvf__waits_fire(&ex->waits, &ex->waits.end, 0, bells)) {
   }
   return uvf__bells_full(bells);
@@ -98,9 +118,9 @@ static void idle_withdraw(uvf__waiter_t *w) {
   withdraw(w, &executor_of(w)->waits.end);
 }
 
-/* It was told of room and will not take it: the next one is told. */
+/* Those who wait for idle are all told; those who wait for room pass it on when they have had their turn. */
 static void pass_on(uvf__waiter_t *w) {
-  uvf__executor_tell_all(executor_of(w));
+  (void)w;
 }
 
 static void release(void *ex) {
@@ -115,6 +135,41 @@ static const uvf__wait_type_t room_wait = {room_attempt,           room_enlist, 
                                            "for room in executor", name_of};
 static const uvf__wait_type_t idle_wait = {
     idle_attempt, idle_enlist, idle_withdraw, pass_on, release, "for the end of the work of executor", name_of};
+
+/* ---- who was told of room ---- */
+
+static void had_its_turn(uvf_executor_t *ex) {
+  uvf__lock(&ex->waits.lock);
+  ex->told--;
+  uvf__unlock(&ex->waits.lock);
+}
+
+/* What a thread does after its wait, nobody hears of. */
+static int told_attempt(uvf__waiter_t *w) {
+  if (w->op->loop == NULL) {
+    w->type = &room_wait;
+    had_its_turn(executor_of(w));
+    uvf__executor_tell_all(executor_of(w));
+  }
+  return room_attempt(w);
+}
+
+static bool told_enlist(uvf__waiter_t *w, bool front) {
+  w->type = &room_wait;
+  had_its_turn(executor_of(w));
+  return room_enlist(w, front);
+}
+
+static void told_release(void *ex) {
+  had_its_turn((uvf_executor_t *)ex);
+  uvf__executor_tell_all((uvf_executor_t *)ex);
+  release(ex);
+}
+
+static const uvf__wait_type_t told_wait = {told_attempt,           told_enlist, room_withdraw, pass_on, told_release,
+                                           "for room in executor", name_of};
+
+/* ---- starting ---- */
 
 static int start(uvf_loop_t *l, uvf_req_t *req, const uvf__wait_type_t *type, uvf_executor_t *ex, uint64_t timeout_ms,
                  uvf_cb cb) {
