@@ -84,6 +84,7 @@ uvf_executor_t *uvf_executor_retain(uvf_executor_t *ex) {
 void uvf_executor_release(uvf_executor_t *ex) {
   if (ex == NULL || a_sub(&ex->refs, 1, acq_rel) != 1) return; /* X2 */
   (void)uvf__executor_close(ex, false);
+  (void)uvf_executor_resume(ex); /* nobody else could */
   uvf__executor_unhold(ex);
 }
 
