@@ -63,8 +63,8 @@ UVF_EXTERN int uvf_wait_idle(uvf_loop_t *l, uvf_req_t *req, uvf_executor_t *ex, 
 
 /**
  * Blocks until uvf_wait_idle would call back, for at most timeout_ms (ms, UVF_NOWAIT, UVF_FOREVER).
- * Returns 0, UV_ETIMEDOUT, UVF_EDEADLK (on a thread that runs an attached loop, or in a task of this executor),
- * UV_ENOMEM, UV_EINVAL (NULL) or UV_ENOTSUP (a parent's executor, after fork).
+ * Returns 0, UV_ETIMEDOUT, UVF_EDEADLK (on a thread that runs an attached loop, in a task of this executor, or in the
+ * only thread that could run its tasks), UV_ENOMEM, UV_EINVAL (NULL) or UV_ENOTSUP (a parent's executor, after fork).
  *
  * Thread: plain
  */

@@ -194,7 +194,9 @@ int uvf_wait_room(uvf_loop_t *l, uvf_req_t *req, uvf_executor_t *lane, uint64_t 
 }
 
 int uvf_wait_idle_sync(uvf_executor_t *ex, uint64_t timeout_ms) {
-  return ex == NULL ? UV_EINVAL : block(&idle_wait, ex, uvf__runner_runs(ex, NULL), timeout_ms);
+  if (ex == NULL) return UV_EINVAL;
+  bool never = uvf__runner_runs(ex, NULL) || (uvf__runner_blocks(&ex->where) && look(ex, false) == UV_EAGAIN);
+  return block(&idle_wait, ex, never, timeout_ms);
 }
 
 int uvf_wait_room_sync(uvf_executor_t *lane, uint64_t timeout_ms) {
