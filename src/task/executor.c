@@ -48,6 +48,12 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
   return r;
 }
 
+void uvf__executor_fini(uvf_executor_t *ex) {
+  uvf__waits_destroy(&ex->waits);
+  uvf__crowd_destroy(&ex->crowd);
+  uvf__blocks_destroy(&ex->blocks);
+}
+
 void uvf__executor_hold(uvf_executor_t *ex) {
   a_add(&ex->mem, 1, relaxed); /* X1 */
 }
@@ -69,9 +75,7 @@ void uvf__executor_unhold(uvf_executor_t *ex) {
   if (a_sub(&ex->mem, 1, acq_rel) != 1 || uvf__executor_foreign(ex)) return; /* X2 */
   uvf_executor_t *on = ex->on;
   if (on != NULL) leave_lanes(on, ex);
-  uvf__waits_destroy(&ex->waits);
-  uvf__crowd_destroy(&ex->crowd);
-  uvf__blocks_destroy(&ex->blocks);
+  uvf__executor_fini(ex);
   ex->type->destroy(ex);
   uvf_executor_release(on);
 }

@@ -115,6 +115,9 @@ typedef struct {
 /* Zeroed memory becomes an executor with one reference. 0 or UV_ENOMEM. */
 int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup);
 
+/* Undoes its parts; nobody uses it any more. */
+void uvf__executor_fini(uvf_executor_t *ex);
+
 static inline bool uvf__executor_foreign(const uvf_executor_t *ex) {
   return ex->generation != uvf__fork_generation();
 }

@@ -126,7 +126,7 @@ int uvf_lane_create(uvf_executor_t *on, const uvf_lane_options_t *o, uvf_executo
     uvf__list_push_back(&lane->base.slots, &lane->slots[i].free);
   }
   if (!put_on(on, &lane->base)) {
-    uvf__waits_destroy(&lane->base.waits);
+    uvf__executor_fini(&lane->base);
     uvf__free(lane);
     return UV_EPIPE;
   }
