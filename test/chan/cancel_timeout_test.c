@@ -252,15 +252,15 @@ static void promise_4_a_timeout_that_comes_too_late_reports_the_outcome(void **s
 
 int main(void) {
   static const case_t cases[] = {
-      CASE(promise_4_a_cancelled_receive_takes_nothing, QUEUED),
+      CASE(promise_4_a_cancelled_receive_takes_nothing, QUEUED | ONESHOT),
       CASE(promise_4_a_cancelled_send_keeps_its_item, LIMITED),
       CASE(promise_4_who_is_cancelled_too_late_reports_the_outcome, LIMITED),
       CASE(a_wake_of_a_cancelled_receive_is_not_lost, QUEUED),
-      CASE(a_request_is_over_in_its_callback, QUEUED),
+      CASE(a_request_is_over_in_its_callback, QUEUED | ONESHOT),
       CASE(a_timeout_comes_at_its_time, ALL),
-      CASE(timeout_0_takes_what_is_ready, ALL),
-      CASE(many_timeouts_each_at_its_time, ALL),
-      CASE(a_timeout_past_the_end_of_the_clock_is_for_ever, ALL),
+      CASE(timeout_0_takes_what_is_ready, ALL | ONESHOT),
+      CASE(many_timeouts_each_at_its_time, ALL | ONESHOT),
+      CASE(a_timeout_past_the_end_of_the_clock_is_for_ever, ALL | ONESHOT),
       CASE(promise_4_a_timeout_that_comes_too_late_reports_the_outcome, LIMITED),
   };
   return RUN_CASES(cases);

@@ -363,24 +363,24 @@ static void case_20_receiver_goes_while_sender_is_inside_send(void **state) {
 int main(void) {
   static const case_t cases[] = {
       CASE(case_16_everything_is_received_then_the_end_for_ever, QUEUED),
-      CASE(only_the_last_of_several_owners_ends_it, ALL),
+      CASE(only_the_last_of_several_owners_ends_it, ALL | ONESHOT),
       CASE(case_17_blocked_sender_gets_epipe_and_keeps_its_item, LIMITED | RENDEZVOUS),
       CASE(case_17_also_at_an_abort, LIMITED | RENDEZVOUS),
       CASE(case_17_also_at_a_close_by_the_receiver, LIMITED | RENDEZVOUS),
       CASE(case_24_also_at_a_close_by_another_sender, BOUNDED | RENDEZVOUS),
       CASE(case_25_accepted_is_dropped_and_waiting_is_returned, LIMITED),
-      CASE(case_18_blocked_receiver_hears_of_the_end, ALL),
-      CASE(case_18_blocked_receiver_hears_of_the_cause, ALL),
-      CASE(case_18_all_of_many_blocked_receivers_hear_of_it, ANY_SENDERS),
-      CASE(case_18_an_abort_ends_the_receiver_at_once, ANY_SENDERS),
+      CASE(case_18_blocked_receiver_hears_of_the_end, ALL | ONESHOT),
+      CASE(case_18_blocked_receiver_hears_of_the_cause, ALL | ONESHOT),
+      CASE(case_18_all_of_many_blocked_receivers_hear_of_it, ANY_SENDERS | ONESHOT),
+      CASE(case_18_an_abort_ends_the_receiver_at_once, ANY_SENDERS | ONESHOT),
       CASE(many_blocked_senders_hear_of_the_end, BOUNDED | RENDEZVOUS),
-      CASE(case_19_exactly_one_of_two_closers_did_it, ALL),
-      CASE(the_second_close_is_told, ALL),
+      CASE(case_19_exactly_one_of_two_closers_did_it, ALL | ONESHOT),
+      CASE(the_second_close_is_told, ALL | ONESHOT),
       CASE(case_21_close_by_the_receiver_leaves_what_is_queued, QUEUED),
       CASE(case_22_the_cause_comes_after_what_was_filled_in, ALL),
-      CASE(a_cause_of_uvflow_s_own_is_allowed, ALL),
+      CASE(a_cause_of_uvflow_s_own_is_allowed, ALL | ONESHOT),
       CASE(abort_drops_and_ends_both_sides, QUEUED),
-      CASE(case_20_receiver_goes_while_sender_is_inside_send, ALL),
+      CASE(case_20_receiver_goes_while_sender_is_inside_send, ALL | ONESHOT),
   };
   return RUN_CASES(cases);
 }

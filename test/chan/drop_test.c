@@ -271,15 +271,15 @@ static void case_35_waiting_receivers_are_let_go_at_an_abort(void **state) {
 
 int main(void) {
   static const case_t cases[] = {
-      CASE(case_26_each_item_ends_in_exactly_one_way, QUEUED),
-      CASE(case_27_dropped_at_once_although_a_sender_lives, QUEUED),
+      CASE(case_26_each_item_ends_in_exactly_one_way, QUEUED | ONESHOT),
+      CASE(case_27_dropped_at_once_although_a_sender_lives, QUEUED | ONESHOT),
       CASE(case_28_a_rude_drop_does_not_stop_the_others, QUEUED),
       CASE(case_31_never_dropped_after_a_delivery, ALL),
       CASE(case_32_a_send_that_failed_is_not_dropped, ALL),
       CASE(items_of_a_channel_without_drop_are_forgotten, QUEUED),
       CASE(items_that_own_memory, QUEUED),
-      CASE(case_13_ends_that_go_at_once, ALL),
-      CASE(case_35_waiting_receivers_are_let_go_at_an_abort, ANY_SENDERS),
+      CASE(case_13_ends_that_go_at_once, ALL | ONESHOT),
+      CASE(case_35_waiting_receivers_are_let_go_at_an_abort, ANY_SENDERS | ONESHOT),
   };
   return RUN_CASES(cases);
 }

@@ -25,6 +25,7 @@ enum {
   OLDEST = 16,
   NEWEST = 32,
   NEWEST_SPSC = 64,
+  ONESHOT = 128, /* one item in its life, so in none of the sets below */
   LIMITED = BOUNDED | SPSC,
   QUEUED = LIMITED | UNBOUNDED,
   SHARED = BOUNDED | UNBOUNDED,
@@ -53,6 +54,7 @@ static const kind_t kinds[] = {
     {"drop oldest", OLDEST, 0, 0, UVF_OVERFLOW_DROP_OLDEST},
     {"drop newest", NEWEST, 0, 0, UVF_OVERFLOW_DROP_NEWEST},
     {"drop newest, spsc", NEWEST_SPSC, 0, UVF_SPSC, UVF_OVERFLOW_DROP_NEWEST},
+    {"one-shot", ONESHOT, 0, 0, UVF_OVERFLOW_WAIT},
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0], MAX_CASES = 256 };
@@ -136,7 +138,8 @@ static inline void chan_open(chan_t *c, void **state, size_t capacity) {
                           .drop = ledger_drop,
                           .data = c,
                           .name = c->kind->name};
-  assert_int_equal(uvf_chan_create(&o, &c->tx, &c->rx), 0);
+  int r = c->kind->bit == ONESHOT ? uvf_oneshot_create(&o, &c->tx, &c->rx) : uvf_chan_create(&o, &c->tx, &c->rx);
+  assert_int_equal(r, 0);
 }
 
 /* Releases what the case has not. */

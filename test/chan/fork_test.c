@@ -311,10 +311,10 @@ static void promise_12_in_every_generation(void **state) {
 int main(void) {
   static const case_t cases[] = {
       CASE(promise_12_a_parents_channel_is_refused, EVERY),
-      CASE(promise_12_no_hang_whatever_the_parent_was_doing, ANY_SENDERS),
-      CASE(promise_12_a_parents_loop_is_refused, ALL),
+      CASE(promise_12_no_hang_whatever_the_parent_was_doing, ANY_SENDERS | ONESHOT),
+      CASE(promise_12_a_parents_loop_is_refused, ALL | ONESHOT),
       CASE(promise_12_what_a_child_makes_works, ALL),
-      CASE(promise_12_in_every_generation, ALL),
+      CASE(promise_12_in_every_generation, ALL | ONESHOT),
   };
   return RUN_CASES(cases);
 }

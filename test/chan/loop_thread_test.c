@@ -474,10 +474,10 @@ int main(void) {
       CASE(promise_5_blocked_producers_get_through_in_order_of_arrival, BOUNDED),
       CASE(two_loops_bounce_an_item, ALL),
       CASE(case_71_detached_while_producers_send, ALL),
-      CASE(case_72_the_end_comes_once_after_the_last_owner, ANY_SENDERS),
+      CASE(case_72_the_end_comes_once_after_the_last_owner, ANY_SENDERS | ONESHOT),
       CASE(case_73_uv_run_returns_although_the_producer_lives, ALL),
       CASE(case_74_a_flooded_loop_fires_its_timers, ALL),
-      CASE(case_75_an_idle_loop_does_nothing, ALL),
+      CASE(case_75_an_idle_loop_does_nothing, ALL | ONESHOT),
   };
   return RUN_CASES(cases);
 }

@@ -100,9 +100,9 @@ static void unref_on_another_thread_does_nothing(void **state) {
 int main(void) {
   static const case_t cases[] = {
       CASE(a_served_send_is_told_before_a_later_one_that_found_room, LIMITED),
-      CASE(equal_deadlines_come_in_the_order_of_their_starts, SHARED | RENDEZVOUS),
-      CASE(cancels_come_in_the_order_of_the_calls, SHARED | RENDEZVOUS),
-      CASE(unref_on_another_thread_does_nothing, ALL),
+      CASE(equal_deadlines_come_in_the_order_of_their_starts, SHARED | RENDEZVOUS | ONESHOT),
+      CASE(cancels_come_in_the_order_of_the_calls, SHARED | RENDEZVOUS | ONESHOT),
+      CASE(unref_on_another_thread_does_nothing, ALL | ONESHOT),
   };
   return run_cases(cases, sizeof cases / sizeof cases[0]);
 }

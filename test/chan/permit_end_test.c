@@ -371,16 +371,16 @@ static void permits_race_with_the_abort(void **state) {
 
 int main(void) {
   static const case_t cases[] = {
-      CASE(case_33_the_permit_outlives_the_close, RESERVE_WAITS),
-      CASE(case_33_a_blocked_reserve_hears_of_the_close, RESERVE_WAITS),
-      CASE(case_33_a_refused_reserve_returns_no_item, RESERVE_WAITS),
+      CASE(case_33_the_permit_outlives_the_close, RESERVE_WAITS | ONESHOT),
+      CASE(case_33_a_blocked_reserve_hears_of_the_close, RESERVE_WAITS | ONESHOT),
+      CASE(case_33_a_refused_reserve_returns_no_item, RESERVE_WAITS | ONESHOT),
       CASE(case_34_empty_while_a_permit_is_out_then_closed, RESERVABLE),
       CASE(a_permit_keeps_the_channel_open, RESERVABLE),
       CASE(all_sleepers_hear_of_the_end_after_a_release, RESERVABLE & ~(unsigned)ONE_SENDER),
-      CASE(all_sleepers_hear_of_the_end_after_an_item, RESERVABLE & ~(unsigned)ONE_SENDER),
-      CASE(one_sleeper_hears_of_the_end, RESERVABLE),
+      CASE(all_sleepers_hear_of_the_end_after_an_item, (RESERVABLE & ~(unsigned)ONE_SENDER) | ONESHOT),
+      CASE(one_sleeper_hears_of_the_end, RESERVABLE | ONESHOT),
       CASE(an_abort_does_not_wait_for_permits, RESERVABLE & ~(unsigned)ONE_SENDER),
-      CASE(a_waiting_reserve_hears_of_the_abort, RESERVE_WAITS),
+      CASE(a_waiting_reserve_hears_of_the_abort, RESERVE_WAITS | ONESHOT),
       CASE(permits_race_with_the_close, RESERVABLE & ~(unsigned)ONE_SENDER),
       CASE(permits_race_with_the_abort, RESERVABLE),
   };

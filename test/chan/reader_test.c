@@ -490,8 +490,8 @@ int main(void) {
       CASE(paused_and_resumed_inside_its_callback, QUEUED),
       CASE(a_small_turn_serves_waiting_senders, LIMITED),
       CASE(stopped_inside_its_callback, QUEUED),
-      CASE(stopped_and_freed_while_it_waits, ALL),
-      CASE(promise_4_stopped_when_a_sender_has_just_won_it, QUEUED),
+      CASE(stopped_and_freed_while_it_waits, ALL | ONESHOT),
+      CASE(promise_4_stopped_when_a_sender_has_just_won_it, QUEUED | ONESHOT),
       CASE(promise_4_the_wake_of_a_stopped_reader_reaches_a_second_reader, QUEUED),
   };
   return RUN_CASES(cases);

@@ -215,13 +215,13 @@ static void promise_13_detach_returns_the_items_of_pending_sends(void **state) {
 
 int main(void) {
   static const case_t cases[] = {
-      CASE(case_18_waiting_receivers_hear_of_the_end, ALL),
+      CASE(case_18_waiting_receivers_hear_of_the_end, ALL | ONESHOT),
       CASE(case_17_waiting_senders_hear_of_the_abort, LIMITED | RENDEZVOUS),
       CASE(case_24_closing_fails_pending_sends_and_drains_into_receives, LIMITED),
       CASE(case_36_a_pending_send_is_an_owner_of_tx, LIMITED),
       CASE(case_36_a_pending_receive_is_an_owner_of_rx, ALL),
-      CASE(case_36_a_receive_is_an_owner_until_its_callback_has_returned, ALL),
-      CASE(case_36_the_channel_lives_until_the_callback_ran, ALL),
+      CASE(case_36_a_receive_is_an_owner_until_its_callback_has_returned, ALL | ONESHOT),
+      CASE(case_36_the_channel_lives_until_the_callback_ran, ALL | ONESHOT),
       CASE(promise_13_detach_ends_each_request_once, QUEUED),
       CASE(promise_13_detach_returns_the_items_of_pending_sends, LIMITED | RENDEZVOUS),
   };

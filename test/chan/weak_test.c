@@ -197,14 +197,14 @@ static void upgrading_races_with_the_last_release(void **state) {
 
 int main(void) {
   static const case_t cases[] = {
-      CASE(a_weak_end_does_not_keep_the_channel_open, EVERY),
+      CASE(a_weak_end_does_not_keep_the_channel_open, EVERY | ONESHOT),
       CASE(an_upgrade_is_an_owner, EVERY),
       CASE(no_upgrade_once_closed, EVERY),
       CASE(no_upgrade_once_the_last_receiver_is_gone, EVERY),
-      CASE(many_weak_ends_in_any_order, EVERY),
+      CASE(many_weak_ends_in_any_order, EVERY | ONESHOT),
       CASE(nothing_for_nothing, 0),
       CASE(what_keeps_it_open_can_be_upgraded, RESERVABLE),
-      CASE(upgrading_races_with_the_last_release, SHARED | OLDEST | NEWEST),
+      CASE(upgrading_races_with_the_last_release, SHARED | OLDEST | NEWEST | ONESHOT),
   };
   return RUN_CASES(cases);
 }
