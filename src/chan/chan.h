@@ -98,7 +98,7 @@ struct uvf__chan_s {
   uvf_drop_cb drop;
   void *data;
   uint32_t generation;
-  bool spsc;
+  bool spsc, cell;
   uint8_t overflow; /* uvf_overflow_t */
 
   uvf__waits_t waits;

@@ -3,11 +3,13 @@
  *
  * Protocol. Closing is decided under the channel's lock, so that the first closer's cause is in place before anyone can see
  * the end; the queue's own word then refuses senders. Waiting senders end through `serve`, which finds the queue closed;
- * receivers are told to look, and who waits for just this is told that it is so. Abort also sets UVF__MARK_ABORT: a publisher whose claim came before it and whose write comes
- * after it sees that mark at its look, and drops what it wrote; so nothing is left behind and nobody waits for it.
+ * receivers are told to look, and who waits for just this is told that it is so. The send of a one-shot channel closes it, too,
+ * without the lock: if it comes between a closer's look and its close, the closer is too late and its cause is not told (OWN of
+ * queue/cell.c). Abort also sets UVF__MARK_ABORT: a publisher whose claim came before it and whose write comes after it sees that
+ * mark at its look, and drops what it wrote; so nothing is left behind and nobody waits for it.
  * Pairs. D1: cause (relaxed; ordered by the queue's closed bit, which the reader has seen). D2: ABORT, a mark like RX and TX
  * (waits.h, M1). D3: a counter for stats: relaxed.
- * Model: test/model/abort_model.cpp. */
+ * Models: test/model/abort_model.cpp, cell_model.cpp. */
 #include "chan/chan.h"
 
 #include "queue/item.h"
@@ -16,7 +18,12 @@ static bool cause_valid(int cause) {
   return cause <= 0 && cause != UV_EAGAIN && cause != UV_ETIMEDOUT && cause != UV_ECANCELED;
 }
 
+static bool closed_by_send(uvf__chan_t *c) {
+  return c->cell && uvf__cell_closed_itself(&c->q.cell);
+}
+
 int uvf__chan_end(uvf__chan_t *c) {
+  if (closed_by_send(c)) return UV_EOF;
   int cause = (int)a_load(&c->cause, relaxed); /* D1 */
   return cause == 0 ? UV_EOF : cause;
 }
@@ -29,6 +36,7 @@ int uvf__chan_close(uvf__chan_t *c, int how, int cause) {
   if (first) {
     if (was == 0) a_store(&c->cause, (uint32_t)cause, relaxed); /* D1 */
     c->kind->close(c, how);
+    if (how == UVF__CLOSED && closed_by_send(c)) first = false; /* it has just been sent; the sender tells */
     if ((how & UVF__ABORTED) != 0) a_or(&c->waits.marks, UVF__MARK_ABORT, seq_cst); /* D2 */
   }
   uint32_t marks = uvf__waits_look(&c->waits); /* who comes after this lock finds it closed */

@@ -66,6 +66,7 @@ static void set_options(uvf__chan_t *c, const uvf_chan_options_t *o, uvf__queue_
   c->data = o->data;
   c->overflow = (uint8_t)o->overflow;
   c->spsc = queue == UVF__SPSC_RING;
+  c->cell = queue == UVF__CELL;
   c->generation = uvf__fork_generation();
 }
 

@@ -3,7 +3,8 @@
  *
  * Protocol. `word` has a phase, and how far closing has gone:
  *   EMPTY -> HELD -> FULL -> TAKEN     HELD: a sender writes, or a permit is out; it may go back to EMPTY
- * FULL and TAKEN refuse senders as if closed. A sender owns the item from EMPTY -> HELD to HELD -> FULL, the receiver that won
+ * FULL and TAKEN refuse senders as if closed; OWN: it was the item that closed it, and nobody before, so the end has no cause,
+ * whatever a closer says that comes too late. A sender owns the item from EMPTY -> HELD to HELD -> FULL, the receiver that won
  * FULL -> TAKEN from there on; the memory is not used a second time, so nothing is ever given back. Who fills the cell in place
  * (uvf__cell_fill) is its only sender and needs no HELD.
  *
@@ -19,7 +20,7 @@
 #include "base/list.h"
 #include "queue/item.h"
 
-enum { EMPTY = 0, HELD, FULL, TAKEN, PHASE = 3, CLOSED = 4, ABORTED = 8 };
+enum { EMPTY = 0, HELD, FULL, TAKEN, PHASE = 3, CLOSED = 4, ABORTED = 8, OWN = 16 };
 
 static uvf__cell_t *cell_of(uvf__queue_t *q) {
   return uvf__container(q, uvf__cell_t, base);
@@ -44,12 +45,13 @@ static int cell_reserve(uvf__queue_t *base) {
 
 /* The item is written: to FULL; or to EMPTY, if nobody will read it: UV_EPIPE. */
 static int publish(uvf__cell_t *q) {
-  uint32_t w = a_load(&q->word, relaxed); /* S3 */
-  bool aborted;
-  do
-    aborted = (w & ABORTED) != 0;
-  while (!a_cas(&q->word, &w, (w & ~(uint32_t)PHASE) | (aborted ? EMPTY : FULL), seq_cst, relaxed)); /* S1, S2 */
-  return aborted ? UV_EPIPE : 0;
+  uint32_t w = a_load(&q->word, relaxed), ends, phase; /* S3 */
+  do {
+    ends = w & ~(uint32_t)PHASE;
+    phase = (ends & ABORTED) != 0 ? EMPTY : FULL;
+    if (ends == 0) ends = OWN;
+  } while (!a_cas(&q->word, &w, ends | phase, seq_cst, relaxed)); /* S1, S2 */
+  return phase == FULL ? 0 : UV_EPIPE;
 }
 
 static void cell_unreserve(uvf__queue_t *base) {
@@ -138,6 +140,10 @@ int uvf__cell_fill(uvf__cell_t *q) {
 int uvf__cell_state(uvf__cell_t *q) {
   uint32_t w = a_load(&q->word, seq_cst); /* S1, S2 */
   return phase_of(w) >= FULL ? 0 : look(w);
+}
+
+bool uvf__cell_closed_itself(uvf__cell_t *q) {
+  return (a_load(&q->word, seq_cst) & OWN) != 0; /* S2 */
 }
 
 void uvf__cell_init(uvf__cell_t *q, size_t item_size, void *item) {

@@ -20,4 +20,7 @@ int uvf__cell_fill(uvf__cell_t *q);
 /* 0: it was filled, whether or not the item was taken since; UV_EOF: it was closed before, and will never be; else UV_EAGAIN. */
 int uvf__cell_state(uvf__cell_t *q);
 
+/* Was it the item that closed it, and nobody before? */
+bool uvf__cell_closed_itself(uvf__cell_t *q);
+
 #endif
