@@ -111,6 +111,34 @@ static void of_a_rendezvous(table_t *t, ground_t *g) {
   uvf_rx_release(rx);
 }
 
+static void of_a_oneshot(table_t *t) {
+  uvf_tx_t *tx;
+  uvf_rx_t *rx;
+  uvf_permit_t p, other;
+  payload_t it = item(0, 0);
+  uvf_chan_options_t o = {.item_size = sizeof it};
+  misuse(t, "oneshot", 0, uvf_oneshot_create(&o, &tx, &rx));
+  misuse(t, "oneshot: try_reserve", 0, uvf_try_reserve(tx, rubbish(&p)));
+  misuse(t, "oneshot: try_reserve: one is out", UV_EAGAIN, uvf_try_reserve(tx, rubbish(&other)));
+  misuse(t, "oneshot: permit_send: holds none", UV_EINVAL, uvf_permit_send(&other, &it));
+  misuse(t, "oneshot: try_send: one is out", UV_EAGAIN, uvf_try_send(tx, &it));
+  misuse(t, "oneshot: permit_send: item NULL", UV_EINVAL, uvf_permit_send(&p, NULL));
+  misuse(t, "oneshot: permit_send", 0, uvf_permit_send(&p, &it));
+  misuse(t, "oneshot: permit_send: used", UV_EINVAL, uvf_permit_send(&p, &it));
+  misuse(t, "oneshot: try_reserve: sent", UV_EPIPE, uvf_try_reserve(tx, rubbish(&p)));
+  misuse(t, "oneshot: try_send: sent", UV_EPIPE, uvf_try_send(tx, &it));
+  misuse(t, "oneshot: tx_close: sent", UV_EALREADY, uvf_tx_close(tx, UV_EIO));
+  misuse(t, "oneshot: rx_close: sent", UV_EALREADY, uvf_rx_close(rx, UV_EIO));
+  misuse(t, "oneshot: try_recv: item NULL", UV_EINVAL, uvf_try_recv(rx, NULL));
+  misuse(t, "oneshot: the item is still there", 0, uvf_try_recv(rx, &it));
+  misuse(t, "oneshot: try_recv: twice", UV_EOF, uvf_try_recv(rx, &it));
+  misuse(t, "oneshot: rx_abort: all is over", 0, uvf_rx_abort(rx, UV_EIO));
+  misuse(t, "oneshot: rx_abort: twice", UV_EALREADY, uvf_rx_abort(rx, 0));
+  misuse(t, "oneshot: the end stays", UV_EOF, uvf_try_recv(rx, &it));
+  uvf_tx_release(tx);
+  uvf_rx_release(rx);
+}
+
 static void of_detached_loops(table_t *t, ground_t *g) {
   uvf_loop_t *loop = uvf_loop_retain(g->loop);
   g->calls = 0;
@@ -154,6 +182,7 @@ static void every_misuse_has_its_code(void **state) {
   of_blocking(&t, &g);
   of_requests(&t, &g);
   of_a_rendezvous(&t, &g);
+  of_a_oneshot(&t);
   of_detached_loops(&t, &g);
   of_closed_channels(&t, &g);
   assert_true(t.rows > 80);

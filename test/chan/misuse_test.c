@@ -64,6 +64,40 @@ static void of_creating_channels(table_t *t) {
   misuse(t, "create: 2^31 x 2^33 bytes", UV_ENOMEM, create_with((size_t)1 << 33, (size_t)1 << 31, 0, 0, -1));
 }
 
+static int oneshot_with(size_t size, unsigned flags, int overflow, int reserved) {
+  uvf_tx_t *tx = NULL;
+  uvf_rx_t *rx = NULL;
+  uvf_chan_options_t o = {.item_size = size, .flags = flags, .overflow = (uvf_overflow_t)overflow};
+  if (reserved >= 0) o.reserved[reserved] = 1;
+  int r = uvf_oneshot_create(&o, &tx, &rx);
+  if (r != 0 && (tx != NULL || rx != NULL)) return 1; /* must not be changed */
+  uvf_tx_release(tx);
+  uvf_rx_release(rx);
+  return r;
+}
+
+static void of_creating_oneshots(table_t *t) {
+  uvf_tx_t *tx;
+  uvf_rx_t *rx;
+  uvf_chan_options_t o = {.item_size = 4};
+  misuse(t, "oneshot: options NULL", UV_EINVAL, uvf_oneshot_create(NULL, &tx, &rx));
+  misuse(t, "oneshot: tx NULL", UV_EINVAL, uvf_oneshot_create(&o, NULL, &rx));
+  misuse(t, "oneshot: rx NULL", UV_EINVAL, uvf_oneshot_create(&o, &tx, NULL));
+  misuse(t, "oneshot: zero-filled but for the size", 0, oneshot_with(4, 0, 0, -1));
+  misuse(t, "oneshot: no size", 0, oneshot_with(0, 0, 0, -1));
+  misuse(t, "oneshot: SPSC", 0, oneshot_with(4, UVF_SPSC, 0, -1));
+  misuse(t, "oneshot: unknown flag", UV_EINVAL, oneshot_with(4, 2, 0, -1));
+  misuse(t, "oneshot: all flags", UV_EINVAL, oneshot_with(4, ~0u, 0, -1));
+  for (int overflow = UVF_OVERFLOW_DROP_OLDEST; overflow <= UVF_OVERFLOW_DISCONNECT; overflow++)
+    misuse(t, "oneshot: overflow", UV_EINVAL, oneshot_with(4, 0, overflow, -1));
+  misuse(t, "oneshot: unknown overflow", UV_EINVAL, oneshot_with(4, 0, 99, -1));
+  for (int i = 0; i < 4; i++)
+    misuse(t, "oneshot: reserved not zero", UV_EINVAL, oneshot_with(4, 0, 0, i));
+  static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 7, SIZE_MAX - 64, SIZE_MAX / 2 + 1, SIZE_MAX / 2};
+  for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+    misuse(t, "oneshot: item_size overflows", UV_ENOMEM, oneshot_with(sizes[i], 0, 0, -1));
+}
+
 static void of_the_ends(table_t *t, ground_t *g) {
   must(t, "retain tx NULL", uvf_tx_retain(NULL) == NULL);
   must(t, "retain rx NULL", uvf_rx_retain(NULL) == NULL);
@@ -394,6 +428,7 @@ static void every_misuse_has_its_code(void **state) {
   ground_open(&g);
   of_the_library(&t);
   of_creating_channels(&t);
+  of_creating_oneshots(&t);
   of_the_ends(&t, &g);
   of_trying(&t, &g);
   of_blocking(&t, &g);

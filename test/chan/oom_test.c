@@ -48,11 +48,15 @@ static uvf_chan_options_t options_for(const kind_t *kind, size_t capacity) {
                               .overflow = kind->overflow};
 }
 
+static int create(const kind_t *kind, const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx) {
+  return kind->bit == ONESHOT ? uvf_oneshot_create(o, tx, rx) : uvf_chan_create(o, tx, rx);
+}
+
 static int creates(const kind_t *kind) {
   uvf_tx_t *tx = NULL;
   uvf_rx_t *rx = NULL;
   uvf_chan_options_t o = options_for(kind, 5);
-  int r = uvf_chan_create(&o, &tx, &rx);
+  int r = create(kind, &o, &tx, &rx);
   bool fired = hit_now();
   int wrong = fired ? r != UV_ENOMEM || tx != NULL || rx != NULL : r != 0;
   uvf_tx_release(tx);
@@ -62,7 +66,7 @@ static int creates(const kind_t *kind) {
 
 static void create_channel(void **state) {
   const kind_t *kind = *state;
-  unsigned once = UVF__ATOMICS ? RENDEZVOUS | UNBOUNDED : RENDEZVOUS, thrice = UVF__ATOMICS ? BOUNDED | NEWEST : 0;
+  unsigned once = ONESHOT | RENDEZVOUS | (UVF__ATOMICS ? UNBOUNDED : 0), thrice = UVF__ATOMICS ? BOUNDED | NEWEST : 0;
   sweep(state, creates, (kind->bit & once) != 0 ? 1 : (kind->bit & thrice) != 0 ? 3 : 2);
 }
 
@@ -304,6 +308,44 @@ static void start_reader_with_copies(void **state) {
   sweep(state, starts_with_copies, 4);
 }
 
+/* A one-shot with a name, and all that may be done with it on a loop: what has no memory is done again. */
+static int lives_once(const kind_t *kind) {
+  whole_t w = {.kind = kind};
+  uv_loop_t uv;
+  uvf_loop_t *loop = NULL;
+  uvf_tx_t *tx = NULL;
+  uvf_rx_t *rx = NULL;
+  uvf_permit_t p, none;
+  uvf_reader_t rd = {.data = &w};
+  uvf_req_t closed = {.data = &w}, send = {.data = &w}, reserve = {.data = &w};
+  payload_t in = item(0, 0), late = item(0, 1);
+  uvf_chan_options_t o = options_for(kind, 0);
+  o.name = "once";
+  if (uv_loop_init(&uv) != 0) return 1;
+  while (refused(&w, uvf_loop_attach(&uv, NULL, &loop))) {
+  }
+  while (refused(&w, create(kind, &o, &tx, &rx)))
+    if (tx != NULL || rx != NULL) w.wrong++;
+  if (uvf_try_reserve(tx, &p) != 0) w.wrong++;
+  if (uvf_reader_start(loop, &rd, rx, NULL, on_items) != 0) w.wrong++;
+  if (uvf_wait_closed(loop, &closed, tx, UVF_FOREVER, on_sent) != 0) w.wrong++;
+  if (uvf_send(loop, &send, tx, &late, UVF_FOREVER, on_sent) != 0) w.wrong++;
+  if (uvf_reserve(loop, &reserve, tx, &none, UVF_FOREVER, on_sent) != 0) w.wrong++;
+  (void)uv_run(&uv, UV_RUN_NOWAIT);
+  if (uvf_permit_send(&p, &in) != 0) w.wrong++;
+  uvf_tx_release(tx);
+  uvf_rx_release(rx);
+  (void)uv_run(&uv, UV_RUN_DEFAULT);
+  if (w.received != 1 || !w.ended || !w.called) w.wrong++;
+  if (uvf_loop_detach(loop, NULL, NULL) != 0) w.wrong++;
+  (void)uv_run(&uv, UV_RUN_DEFAULT);
+  return w.wrong + (uv_loop_close(&uv) != 0);
+}
+
+static void live_once(void **state) {
+  sweep(state, lives_once, 4);
+}
+
 /* ---- what needs no memory ---- */
 
 static void on_post(uvf_post_t *post, int status) {
@@ -376,19 +418,56 @@ static void nothing_else_allocates(void **state) {
   assert_in_range(fault_allocations() - before, 0, kind->bit == UNBOUNDED ? 4 : 0); /* blocks are used again */
 }
 
+/* But for the pair. */
+static void a_oneshot_allocates_nothing(void **state) {
+  uv_loop_t uv;
+  uvf_loop_t *loop;
+  whole_t w = {.kind = *state};
+  assert_int_equal(uv_loop_init(&uv), 0);
+  assert_int_equal(uvf_loop_attach(&uv, NULL, &loop), 0);
+  for (int i = 0; i < 100; i++) {
+    uvf_tx_t *tx;
+    uvf_rx_t *rx;
+    uvf_permit_t p, none;
+    uvf_reader_t rd = {.data = &w};
+    uvf_req_t send = {.data = &w}, reserve = {.data = &w}, closed = {.data = &w}, readable = {.data = &w};
+    payload_t in = item(0, 0);
+    uvf_chan_options_t o = options_for(w.kind, 0);
+    unsigned long before = fault_allocations();
+    w.received = 0;
+    assert_int_equal(create(w.kind, &o, &tx, &rx), 0);
+    assert_int_equal(uvf_try_reserve(tx, &p), 0);
+    assert_int_equal(uvf_wait_readable(loop, &readable, rx, UVF_FOREVER, on_sent), 0);
+    assert_int_equal(uvf_wait_closed(loop, &closed, tx, UVF_FOREVER, on_sent), 0);
+    assert_int_equal(uvf_reader_start(loop, &rd, rx, NULL, on_items), 0);
+    assert_int_equal(uvf_send(loop, &send, tx, &in, UVF_FOREVER, on_sent), 0);
+    assert_int_equal(uvf_reserve(loop, &reserve, tx, &none, UVF_FOREVER, on_sent), 0);
+    (void)uv_run(&uv, UV_RUN_NOWAIT);
+    if (i % 2 == 0) assert_int_equal(uvf_permit_send(&p, &in), 0);
+    if (i % 2 == 1) uvf_permit_release(&p);
+    uvf_weak_t *weak = uvf_tx_weaken(tx);
+    uvf_tx_release(tx);
+    uvf_rx_release(rx);
+    (void)uv_run(&uv, UV_RUN_DEFAULT);
+    uvf_weak_release(weak);
+    assert_int_equal(w.received, 1);
+    assert_int_equal(fault_allocations() - before, 1);
+  }
+  assert_int_equal(uvf_loop_detach(loop, NULL, NULL), 0);
+  (void)uv_run(&uv, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&uv), 0);
+}
+
 int main(void) {
   static const case_t cases[] = {
-      CASE(create_channel, EVERY),
-      CASE(grow_by_try_send, UNBOUNDED),
-      CASE(grow_by_send_sync, UNBOUNDED),
-      CASE(grow_by_try_send_n, UNBOUNDED),
-      CASE(reserve_and_send, RESERVABLE),
-      CASE(loop_and_reader, ALL),
-      CASE(start_reader_with_copies, OLDEST),
+      CASE(create_channel, EVERY | ONESHOT),  CASE(grow_by_try_send, UNBOUNDED),
+      CASE(grow_by_send_sync, UNBOUNDED),     CASE(grow_by_try_send_n, UNBOUNDED),
+      CASE(reserve_and_send, RESERVABLE),     CASE(loop_and_reader, ALL),
+      CASE(start_reader_with_copies, OLDEST), CASE(live_once, ONESHOT),
 #ifdef __linux__
       CASE(loop_with_an_eventfd, ALL),
 #endif
-      CASE(nothing_else_allocates, EVERY),
+      CASE(nothing_else_allocates, EVERY),    CASE(a_oneshot_allocates_nothing, ONESHOT),
   };
   return RUN_CASES(cases);
 }
