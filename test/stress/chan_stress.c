@@ -4,7 +4,7 @@
  * exactly, and that nothing is left of the library's memory. A round is decided by its seed, which is printed when it fails, but
  * for what the scheduler adds.
  *
- *   chan_stress [--seed N] [--seconds S | --messages N] [--queue ring|spsc|blocks|rendezvous|oldest|newest|all]
+ *   chan_stress [--seed N] [--seconds S | --messages N] [--queue ring|spsc|blocks|rendezvous|oldest|newest|oneshot|all]
  *               [--waker async|eventfd] */
 #include "loopers.h"
 
@@ -18,6 +18,13 @@ static queue_t some_queue(rng_t *g) {
     q = (queue_t)rng_below(g, QUEUES);
   while (!wanted(q));
   return q;
+}
+
+/* Short lives: most are over before everybody has begun; so who ends it should not wait for many items. */
+static void oneshot_choose(round_t *r, chan_t *c) {
+  c->capacity = 1;
+  c->offers_each = 1u << (1 + rng_below(&r->rng, 5));
+  c->ends_after = rng_below(&r->rng, 2);
 }
 
 static void chan_choose(round_t *r, chan_t *c) {
@@ -36,6 +43,7 @@ static void chan_choose(round_t *r, chan_t *c) {
   c->ends_after = rng_below(g, c->offers_each * c->senders);
   c->cause = one_in(g, 2) ? UV_ECONNRESET : 0;
   c->keep = one_in(g, 2);
+  if (c->queue == ONESHOT) oneshot_choose(r, c);
 }
 
 static void chan_make(chan_t *c) {
@@ -43,7 +51,8 @@ static void chan_make(chan_t *c) {
       .item_size = c->item_size, .capacity = c->capacity, .drop = on_drop, .data = c, .name = "stress"};
   o.flags = c->queue == SPSC ? UVF_SPSC : 0;
   o.overflow = c->overflow;
-  must_be(uvf_chan_create(&o, &c->tx, &c->rx), 0, "uvf_chan_create");
+  int r = c->queue == ONESHOT ? uvf_oneshot_create(&o, &c->tx, &c->rx) : uvf_chan_create(&o, &c->tx, &c->rx);
+  must_be(r, 0, "uvf_chan_create");
   atomic_init(&c->senders_left, c->senders);
   atomic_init(&c->receivers_left, c->receivers);
   for (uint32_t i = c->keep ? 0 : 1; i < c->senders; i++)

@@ -70,7 +70,8 @@ static args_t args;
 
 static inline void usage(void) {
   fprintf(stderr,
-          "usage: %s [--seed N] [--seconds S | --messages N] [--queue ring|spsc|blocks|rendezvous|oldest|newest|all] "
+          "usage: %s [--seed N] [--seconds S | --messages N] [--queue "
+          "ring|spsc|blocks|rendezvous|oldest|newest|oneshot|all] "
           "[--waker async|eventfd] [--full | --nightly]\n",
           args.program);
   exit(2);
@@ -118,10 +119,10 @@ static inline void arguments(int argc, char **argv) {
 
 /* ---- queues ---- */
 
-/* The last two drop when they are full. */
-typedef enum { RING, SPSC, BLOCKS, RENDEZVOUS, OLDEST, NEWEST, QUEUES } queue_t;
+/* OLDEST and NEWEST drop when they are full; ONESHOT takes one item in its life. */
+typedef enum { RING, SPSC, BLOCKS, RENDEZVOUS, OLDEST, NEWEST, ONESHOT, QUEUES } queue_t;
 
-static const char *const queue_names[QUEUES] = {"ring", "spsc", "blocks", "rendezvous", "oldest", "newest"};
+static const char *const queue_names[QUEUES] = {"ring", "spsc", "blocks", "rendezvous", "oldest", "newest", "oneshot"};
 
 static inline uvf_overflow_t overflow_of(queue_t q) {
   return q == OLDEST ? UVF_OVERFLOW_DROP_OLDEST : q == NEWEST ? UVF_OVERFLOW_DROP_NEWEST : UVF_OVERFLOW_WAIT;
