@@ -91,11 +91,12 @@ typedef struct {
 UVF_EXTERN int uvf_chan_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx);
 
 /**
- * Makes a channel for one item in its life: a reply. The send that succeeds closes it, and every other gets UV_EPIPE. If
- * the last tx goes without a send, receivers get UV_EOF; if the last rx goes first, the sender gets UV_EPIPE and keeps
- * its item. All that works on other channels works on it. The pair is one allocation, and nothing else is allocated.
- * capacity is ignored; overflow must be 0; UVF_SPSC changes nothing. `*tx` and `*rx` get one reference each, which you
- * release.
+ * Makes a channel for one item in its life: a reply. The send that succeeds closes it, and every other gets UV_EPIPE; one
+ * that comes while the first is still under way, or while a permit is out, which may be given back, waits for that
+ * (uvf_try_send: UV_EAGAIN). If the last tx goes without a send, receivers get UV_EOF; if the last rx goes first, the
+ * sender gets UV_EPIPE and keeps its item. All that works on other channels works on it. The pair is one allocation,
+ * and nothing else is allocated, but for a name. capacity is ignored; overflow must be 0; UVF_SPSC changes nothing.
+ * `*tx` and `*rx` get one reference each, which you release.
  * Returns 0, UV_EINVAL (NULL, an overflow, an unknown flag, reserved not zero) or UV_ENOMEM. After an error `*tx` and
  * `*rx` are not changed.
  *
