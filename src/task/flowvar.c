@@ -216,6 +216,7 @@ int uvf_flowvar_take(uvf_flowvar_t *fv, void *value) {
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
   int r = c->ops->recv(&c->q.base, value, 1);
   if (r > 0) return 0;
+  if (r == UV_EAGAIN) return r; /* it may have ended since then: what nobody took yet must not read as taken */
   r = uvf__flow_outcome(c);
   return r == 0 ? UV_EALREADY : r;
 }
