@@ -134,15 +134,21 @@ int next_run(uvf_task_t *task, void *arg, void *value) {
 
 /* ---- drops ---- */
 
+static pthread_mutex_t last_drop = PTHREAD_MUTEX_INITIALIZER;
+
 void drop_value(void *item, void *data) {
   drops_t *d = data;
+  (void)pthread_mutex_lock(&last_drop);
   d->value = *(value_t *)item;
+  (void)pthread_mutex_unlock(&last_drop);
   atomic_fetch_add(&d->values, 1);
 }
 
 void drop_arg(void *arg, void *data) {
   drops_t *d = data;
+  (void)pthread_mutex_lock(&last_drop);
   d->arg = arg;
+  (void)pthread_mutex_unlock(&last_drop);
   atomic_fetch_add(&d->args, 1);
 }
 
