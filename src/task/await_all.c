@@ -18,7 +18,6 @@ static size_t count_of(const uvf__waiter_t *w) {
 static int attempt(uvf__waiter_t *w) {
   size_t i = w->index;
   for (; i < count_of(w); i++) {
-    if (uvf__chan_foreign(chan_at(w, i))) return UV_ENOTSUP;
     if (uvf__flow_outcome(chan_at(w, i)) != UV_EAGAIN) continue;
     w->index = (uint32_t)i;
     return UV_EAGAIN;
@@ -57,6 +56,8 @@ static int check(uvf_flowvar_t **fvs, size_t n) {
   if (n > UINT32_MAX >> 8 || (fvs == NULL && n > 0)) return UV_EINVAL;
   for (size_t i = 0; i < n; i++)
     if (fvs[i] == NULL) return UV_EINVAL;
+  for (size_t i = 0; i < n; i++)
+    if (uvf__chan_foreign(uvf__chan_of_flowvar(fvs[i]))) return UV_ENOTSUP;
   return 0;
 }
 

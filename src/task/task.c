@@ -57,6 +57,7 @@ int uvf_task_finish(uvf_task_t *task, int status, const void *value) {
   if (task == NULL || status > 0) return UV_EINVAL;
   uvf__chan_t *c = uvf__flow_chan(task);
   if (value != NULL && c == NULL) return UV_EINVAL; /* an offload has none */
+  if (c != NULL ? uvf__chan_foreign(c) : uvf__executor_foreign(task->job.ex)) return UV_ENOTSUP;
   if (!claim(task)) return UV_EALREADY;
   if (value != NULL && status == 0) uvf__item_copy(c->q.cell.item, value, c->item_size);
   task->status = status;
