@@ -65,11 +65,25 @@ int uvf_await(uvf_loop_t *l, uvf_req_t *req, uvf_flowvar_t *fv, uint64_t timeout
   return r;
 }
 
-bool uvf__await_never(uvf_flowvar_t *fv) {
-  uvf__flow_t *f = uvf__flow_of(uvf__chan_of_flowvar(fv));
+/* Would waiting for this one stop the only thread that could end it? */
+static bool stuck(uvf__flow_t *f) {
   if (uvf__runner_runs(NULL, &f->task.job)) return true; /* itself */
-  if (uvf__task_phase(&f->task) != UVF__PENDING) return false;
-  return uvf__runner_blocks(&f->where) || (f->then != NULL && uvf__then_blocks(f->then));
+  return uvf__task_phase(&f->task) == UVF__PENDING && uvf__runner_blocks(&f->where);
+}
+
+/* A continuation that waits is as stuck as what it follows. */
+bool uvf__await_never(uvf_flowvar_t *fv) {
+  uvf__chan_t *c = uvf__chan_of_flowvar(fv);
+  bool never = false;
+  uvf__chan_hold(c);
+  while (c != NULL && !never) {
+    uvf__flow_t *f = uvf__flow_of(c);
+    never = stuck(f);
+    uvf__chan_t *before = f->then == NULL || never ? NULL : uvf__then_before(f->then);
+    uvf__chan_unhold(c);
+    c = before;
+  }
+  return never;
 }
 
 int uvf_await_sync(uvf_flowvar_t *fv, uint64_t timeout_ms) {

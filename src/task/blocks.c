@@ -6,6 +6,12 @@
 
 #include "base/alloc.h"
 
+#ifndef UVF__BLOCKS_KEPT
+#define UVF__BLOCKS_KEPT ((size_t)16 << 20)
+#endif
+
+size_t uvf__blocks_most = UVF__BLOCKS_KEPT;
+
 static size_t rounded(size_t size) {
   return (size + UVF__BLOCK_STEP - 1) / UVF__BLOCK_STEP * UVF__BLOCK_STEP;
 }
@@ -47,7 +53,7 @@ void uvf__blocks_give(uvf__blocks_t *b, void *block, size_t size) {
   size_t i = list_of(size);
   if (i < UVF__BLOCK_SIZES) {
     uvf__lock(&b->lock);
-    if (b->kept + rounded(size) <= UVF__BLOCKS_KEPT) {
+    if (b->kept + rounded(size) <= uvf__blocks_most) {
       memcpy(block, &b->free[i], sizeof(void *));
       b->free[i] = block;
       b->kept += rounded(size);

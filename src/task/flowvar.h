@@ -68,8 +68,8 @@ void uvf__then_withdraw(uvf__flow_t *f);
 void uvf__then_fini(uvf__then_t *then);
 /* Where it will run. */
 uvf_executor_t *uvf__then_executor(const uvf__then_t *then);
-/* Would blocking this thread until what it follows has ended stop the only thread that can end that? */
-bool uvf__then_blocks(uvf__then_t *then);
+/* What it still waits for, with a unit of that channel's memory; NULL: nothing any more. */
+uvf__chan_t *uvf__then_before(uvf__then_t *then);
 
 /* await.c: would waiting for it stop the only thread that could end it? */
 bool uvf__await_never(uvf_flowvar_t *fv);

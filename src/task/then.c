@@ -5,7 +5,8 @@
  * the lock (wait/bells.c): it is queued on its executor, or, if the predecessor failed, ends with that error at once. Cancelling it
  * wins the task first (task.h), and then takes the op back; if that is too late, the op finds its task cancelled, at the latest
  * under the lock of the executor, and only lets go. So the op has a unit of the channel's memory of its own, and the references on
- * the executor and on the predecessor are given up by the last of the two, the task and the op.
+ * the executor and on the predecessor are given up by the last of the two, the task and the op. The predecessor is forgotten under
+ * the lock of the continuation's own channel: who finds it under that lock can get a unit of its memory.
  * Long chains: what ends one continuation runs the next. A thread that is at it already only notes the next one, so that the
  * stack does not grow with the chain.
  * Pairs. F-1: users: the last one acquires what the other released (acq_rel). F-2: init. O-3: as in op.h.
@@ -16,9 +17,8 @@ struct uvf__then_s {
   uvf__op_t op;
   uvf__waiter_t waiter; /* object: the predecessor, with a reference */
   uvf__flow_t *flow;
-  a_u32 users;           /* of the references: the task, the op */
-  uvf_executor_t *ex;    /* with a reference */
-  uvf__where_t after[2]; /* where the predecessor runs, and what that follows (further back is not looked at) */
+  a_u32 users;        /* of the references: the task, the op */
+  uvf_executor_t *ex; /* with a reference */
 };
 
 static uvf__then_t *then_of(uvf__op_t *op) {
@@ -29,16 +29,25 @@ uvf_executor_t *uvf__then_executor(const uvf__then_t *then) {
   return then->ex;
 }
 
-bool uvf__then_blocks(uvf__then_t *then) {
-  if (uvf__op_word(&then->op) != UVF__WAITING) return false;
-  for (size_t i = 0; i < sizeof then->after / sizeof then->after[0]; i++)
-    if (uvf__runner_blocks(&then->after[i])) return true;
-  return false;
+uvf__chan_t *uvf__then_before(uvf__then_t *then) {
+  uvf__chan_t *c = then->flow->chan, *before = NULL;
+  uvf__lock(&c->waits.lock);
+  if (then->waiter.object != NULL && uvf__op_word(&then->op) == UVF__WAITING) {
+    before = uvf__chan_of_flowvar((uvf_flowvar_t *)then->waiter.object);
+    uvf__chan_hold(before);
+  }
+  uvf__unlock(&c->waits.lock);
+  return before;
 }
 
 void uvf__then_fini(uvf__then_t *then) {
   if (a_sub(&then->users, 1, acq_rel) != 1) return; /* F-1 */
-  uvf_flowvar_release((uvf_flowvar_t *)then->waiter.object);
+  uvf__chan_t *c = then->flow->chan;
+  uvf__lock(&c->waits.lock);
+  uvf_flowvar_t *before = (uvf_flowvar_t *)then->waiter.object;
+  then->waiter.object = NULL; /* for uvf__then_before */
+  uvf__unlock(&c->waits.lock);
+  uvf_flowvar_release(before);
   uvf_executor_release(then->ex);
 }
 
@@ -97,9 +106,6 @@ static void then_init(uvf__then_t *then, uvf__flow_t *f, uvf_flowvar_t *from, uv
   uvf__waiter_init(&then->waiter, &then->op, &uvf__await_wait, uvf_flowvar_retain(from), NULL);
   f->then = then;
   f->where = ex->where;
-  const uvf__flow_t *before = uvf__flow_of(uvf__chan_of_flowvar(from));
-  then->after[0] = before->where;
-  if (before->then != NULL) then->after[1] = before->then->after[0];
   uvf__chan_hold(f->chan); /* the op's */
 }
 

@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <time.h>
 
+#include "task/blocks.h"
+
 /* ---- recorders ---- */
 
 static void record(record_t *r, void *from, int status) {
@@ -142,6 +144,7 @@ static void *fault_realloc(void *p, size_t size) {
 }
 
 int fault_install(void) {
+  uvf__blocks_most = 0; /* what is freed is to be seen */
   fault_at(0);
   return uvf_replace_allocator(fault_malloc, fault_realloc, fault_calloc, fault_free);
 }

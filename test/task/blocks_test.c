@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* The memory of flowvars that an executor keeps for the next ones. (fault_install lets it keep none; here it does.) */
+#include "support/uvf_test.h"
+
+#include "task/blocks.h"
+
+enum { MANY = 100 };
+
+static const size_t sizes[] = {1, 127, 128, 129, 500, 1024};
+
+#define SIZES (sizeof sizes / sizeof *sizes)
+
+static void what_was_given_is_taken_again_and_zeroed(void **state) {
+  uvf__blocks_t b = {.kept = 0};
+  (void)state;
+  assert_int_equal(uvf__blocks_init(&b), 0);
+  for (size_t i = 0; i < SIZES; i++) {
+    unsigned char *block = uvf__blocks_take(&b, sizes[i]);
+    assert_non_null(block);
+    memset(block, 0xff, sizes[i]);
+    uvf__blocks_give(&b, block, sizes[i]);
+    unsigned long made = fault_allocations();
+    unsigned char *again = uvf__blocks_take(&b, sizes[i]);
+    assert_int_equal(fault_allocations(), made);
+    for (size_t k = 0; k < sizes[i]; k++)
+      assert_int_equal(again[k], 0);
+    uvf__blocks_give(&b, again, sizes[i]);
+  }
+  uvf__blocks_destroy(&b);
+}
+
+static void large_ones_are_not_kept(void **state) {
+  uvf__blocks_t b = {.kept = 0};
+  (void)state;
+  assert_int_equal(uvf__blocks_init(&b), 0);
+  long before = fault_blocks();
+  uvf__blocks_give(&b, uvf__blocks_take(&b, 1025), 1025);
+  assert_int_equal(fault_blocks(), before);
+  assert_int_equal(b.kept, 0);
+  uvf__blocks_destroy(&b);
+}
+
+static void no_more_than_the_most_are_kept(void **state) {
+  uvf__blocks_t b = {.kept = 0};
+  void *blocks[MANY];
+  (void)state;
+  assert_int_equal(uvf__blocks_init(&b), 0);
+  uvf__blocks_most = 10 * 256;
+  long before = fault_blocks();
+  for (int i = 0; i < MANY; i++)
+    blocks[i] = uvf__blocks_take(&b, 200);
+  for (int i = 0; i < MANY; i++)
+    uvf__blocks_give(&b, blocks[i], 200);
+  assert_int_equal(b.kept, 10 * 256);
+  assert_int_equal(fault_blocks(), before + 10);
+  uvf__blocks_destroy(&b);
+  assert_int_equal(fault_blocks(), before);
+  uvf__blocks_most = 1 << 20;
+}
+
+static void no_memory_is_said(void **state) {
+  uvf__blocks_t b = {.kept = 0};
+  (void)state;
+  assert_int_equal(uvf__blocks_init(&b), 0);
+  fault_at(1);
+  assert_null(uvf__blocks_take(&b, 300));
+  fault_at(1);
+  assert_null(uvf__blocks_take(&b, 3000));
+  fault_at(0);
+  uvf__blocks_destroy(&b);
+}
+
+static int adds_one(uvf_task_t *task, void *arg, void *value) {
+  (void)task;
+  *(long *)value = *(const long *)arg + 1;
+  return 0;
+}
+
+/* A burst, its results, and the next one: the second takes the memory of the first. */
+static void a_second_burst_needs_no_allocation(void **state) {
+  uvf_threads_options_t o = {.threads = 1};
+  uvf_spawn_options_t number = {.value_size = sizeof(long), .arg_size = sizeof(long)};
+  uvf_executor_t *ex;
+  unsigned long made = 0;
+  (void)state;
+  assert_int_equal(uvf_threads_create(&o, &ex), 0);
+  for (int round = 0; round < 3; round++) {
+    uvf_flowvar_t *fvs[MANY];
+    if (round == 1) made = fault_allocations();
+    for (long i = 0; i < MANY; i++)
+      assert_int_equal(uvf_spawn(ex, adds_one, &i, &number, &fvs[i]), 0);
+    assert_int_equal(uvf_await_all_sync(fvs, MANY, TEST_PATIENCE_S * 1000), 0);
+    for (long i = 0; i < MANY; i++) {
+      assert_int_equal(*(const long *)uvf_flowvar_value(fvs[i]), i + 1);
+      uvf_flowvar_release(fvs[i]);
+    }
+    assert_int_equal(uvf_wait_idle_sync(ex, TEST_PATIENCE_S * 1000), 0);
+  }
+  assert_in_range(fault_allocations() - made, 0,
+                  3); /* the last of a round may not be given back yet when the next begins */
+  assert_int_equal(uvf_executor_close(ex), 0);
+  assert_int_equal(uvf_wait_idle_sync(ex, TEST_PATIENCE_S * 1000), 0);
+  uvf_executor_release(ex);
+}
+
+static int keep_some(void **state) {
+  uvf__blocks_most = 1 << 20;
+  return fault_setup(state);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, keep_some, fault_teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(what_was_given_is_taken_again_and_zeroed), TEST(large_ones_are_not_kept),
+      TEST(no_more_than_the_most_are_kept),           TEST(no_memory_is_said),
+      TEST(a_second_burst_needs_no_allocation),
+  };
+  return RUN_TESTS(tests);
+}
