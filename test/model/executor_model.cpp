@@ -379,7 +379,7 @@ static const struct {
     {"crowded", {2, no, 0, CROWDED, {submits_two, submits_two, runs, runs}}, 6000, 0},
     {"crowded, paused", {2, no, 0, CROWDED | SPENT, {submits_two, pauses, runs, runs}}, 6000, 0},
     {"crowded, aborted", {2, no, 0, CROWDED, {submits_two, aborts, runs, runs}}, 6000, 0},
-    {"crowded, meeting", {2, no, 0, CROWDED | MEET, {submits, submits, runs, runs}}, 6000, 0},
+    {"crowded, meeting", {2, no, 0, CROWDED | MEET, {submits_two, submits_two, runs, runs}}, 6000, 0},
     {"closed", {2, no, 0, 0, {submits_two, submits, runs, closes}}, 4000, 1},
     {"aborted", {2, no, 0, 0, {submits_two, submits, runs, aborts}}, 4000, 1},
     {"paused", {2, no, 0, 0, {submits_two, pauses, runs, aborts}}, 4000, 0},

@@ -61,7 +61,7 @@ typedef struct {
   const char *program;
   uint64_t seed;
   uint64_t seconds;  /* 0: not by time */
-  uint64_t messages; /* 0: the program's own number */
+  uint64_t messages; /* or tasks; 0: the program's own number */
   const char *queue;
   bool eventfd, full, nightly, seeded;
 } args_t;
@@ -70,7 +70,7 @@ static args_t args;
 
 static inline void usage(void) {
   fprintf(stderr,
-          "usage: %s [--seed N] [--seconds S | --messages N] [--queue "
+          "usage: %s [--seed N] [--seconds S | --messages N | --tasks N] [--queue "
           "ring|spsc|blocks|rendezvous|oldest|newest|oneshot|all] "
           "[--waker async|eventfd] [--full | --nightly]\n",
           args.program);
@@ -91,7 +91,7 @@ static inline void one_argument(const char *name, const char *value) {
     args.seeded = true;
   } else if (strcmp(name, "--seconds") == 0) {
     args.seconds = number(value);
-  } else if (strcmp(name, "--messages") == 0) {
+  } else if (strcmp(name, "--messages") == 0 || strcmp(name, "--tasks") == 0) {
     args.messages = number(value);
   } else if (strcmp(name, "--queue") == 0) {
     args.queue = value;
