@@ -26,6 +26,12 @@ static inline void uvf__item_copy(void *to, const void *from, size_t size) {
   if (size != 0) item_set(to, item_get(from));
 }
 
+static inline bool uvf__item_plain(size_t size) {
+  return size != 0;
+}
+
+#define uvf__item_write_plain uvf__item_copy
+#define uvf__item_read_plain uvf__item_copy
 #define uvf__item_write uvf__item_copy
 #define uvf__item_read uvf__item_copy
 
