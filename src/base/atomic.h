@@ -53,6 +53,13 @@ typedef _Atomic(uint64_t) a_u64;
 #define uvf__prefetch_write(p) __builtin_prefetch((const void *)(p), 1)
 #endif
 
+/* For functions off the common way: kept out of their callers, which then need not save registers for them. */
+#if defined(__GNUC__)
+#define UVF__SELDOM __attribute__((noinline))
+#else
+#define UVF__SELDOM
+#endif
+
 /* A moment of waiting for another CPU. */
 static inline void uvf__relax(void) {
 #if defined(UVF_MODEL)

@@ -31,7 +31,7 @@ static void wake_receivers(uvf__chan_t *c, int n) {
 static void serve_all(uvf__chan_t *c);
 
 /* Somebody waits, or the channel was aborted. A send may also have been the last that the channel takes (a cell closes itself). */
-static void tell(uvf__chan_t *c, uint32_t marks, int k) {
+static void published(uvf__chan_t *c, int k, uint32_t marks) {
   if ((marks & UVF__MARK_ABORT) != 0) uvf__chan_drop_all(c);
   if ((marks & UVF__MARK_RX) != 0) wake_receivers(c, k);
   if (c->ops->closed(uvf__queue_of(c)) == 0) return;
@@ -41,7 +41,7 @@ static void tell(uvf__chan_t *c, uint32_t marks, int k) {
 
 void uvf__queued_published(uvf__chan_t *c, int k) {
   uint32_t marks = uvf__waits_look(&c->waits);
-  if (marks != 0) tell(c, marks, k);
+  if (marks != 0) published(c, k, marks);
 }
 
 /* What one pass of serving brings with it. */
@@ -145,25 +145,34 @@ static int queue_up(uvf__chan_t *c, uint32_t marks) {
   return (uvf__waits_peek(&c->waits) & UVF__MARK_TX) != 0 ? UV_EAGAIN : 0;
 }
 
-static inline int put(uvf__chan_t *c, const void *items, int n) {
-  uint32_t marks = uvf__waits_peek(&c->waits);
-  if ((marks & (UVF__MARK_TX | UVF__MARK_ABORT)) != 0) {
-    int r = queue_up(c, marks);
-    if (r != 0) return r;
-  }
-  int r = c->ops->send(uvf__queue_of(c), items, n);
-  /* With UVF_SPSC also a call that sent nothing may have settled the end, and receivers wait for it. */
-  if (r > 0 || c->spsc) uvf__queued_published(c, r > 0 ? r : 1);
+/* Off the common way: somebody waits, or the channel was aborted. r: what the queue said. With UVF_SPSC also a call that sent
+ * nothing may have settled the end, and receivers wait for it. */
+UVF__SELDOM static int after_send(uvf__chan_t *c, int r, uint32_t marks) {
+  if (r > 0 || c->spsc) published(c, r > 0 ? r : 1, marks);
   return r;
 }
 
+static inline int send_now(uvf__chan_t *c, const void *items, int n) {
+  int r = c->ops->send(uvf__queue_of(c), items, n);
+  uint32_t marks = uvf__waits_look(&c->waits);
+  return marks == 0 ? r : after_send(c, r, marks);
+}
+
 int uvf__queued_put(uvf__chan_t *c, const void *items, int n) {
-  return put(c, items, n);
+  uint32_t marks = uvf__waits_peek(&c->waits);
+  int r = (marks & (UVF__MARK_TX | UVF__MARK_ABORT)) != 0 ? queue_up(c, marks) : 0;
+  return r != 0 ? r : send_now(c, items, n);
+}
+
+UVF__SELDOM static int send_slowly(uvf__chan_t *c, const void *items, int n) {
+  if (uvf__chan_foreign(c)) return UV_ENOTSUP;
+  return c->overflow == UVF_OVERFLOW_WAIT ? uvf__queued_put(c, items, n) : uvf__overflow_send(c, items, n);
 }
 
 int uvf__queued_send(uvf__chan_t *c, const void *items, int n) {
-  if (uvf__chan_foreign(c)) return UV_ENOTSUP;
-  return c->overflow == UVF_OVERFLOW_WAIT ? put(c, items, n) : uvf__overflow_send(c, items, n);
+  if (uvf__chan_foreign(c) || c->overflow != UVF_OVERFLOW_WAIT) return send_slowly(c, items, n);
+  if ((uvf__waits_peek(&c->waits) & (UVF__MARK_TX | UVF__MARK_ABORT)) != 0) return send_slowly(c, items, n);
+  return send_now(c, items, n);
 }
 
 /* The chain rule, with the marks as just seen. */
@@ -176,10 +185,20 @@ void uvf__queued_pass_on(uvf__chan_t *c) {
 }
 
 /* What was taken or given up is room, and may have been the last before the end. */
-static void room_freed(uvf__chan_t *c) {
-  uint32_t marks = uvf__waits_look(&c->waits);
+UVF__SELDOM static int after_freeing(uvf__chan_t *c, int r, uint32_t marks) {
   if ((marks & UVF__MARK_TX) != 0) serve_all(c);
   pass_on(c, marks);
+  return r;
+}
+
+/* r: what the caller says. */
+static inline int freed(uvf__chan_t *c, int r) {
+  uint32_t marks = uvf__waits_look(&c->waits);
+  return (marks & (UVF__MARK_TX | UVF__MARK_RX)) == 0 ? r : after_freeing(c, r, marks);
+}
+
+static void room_freed(uvf__chan_t *c) {
+  (void)freed(c, 0);
 }
 
 /* Waits a moment for a sender that has claimed the next item and not yet written it. A loop waits for nobody, nor does who can
@@ -216,17 +235,28 @@ static int outcome(uvf__chan_t *c, int r) {
   return r == UV_EOF ? uvf__chan_end(c) : r == UVF__BUSY ? UV_EAGAIN : r;
 }
 
-int uvf__queued_take(uvf__chan_t *c, void *items, int n, bool patient) {
-  int r, tries = 0;
-  if (uvf__chan_foreign(c)) return UV_ENOTSUP;
-  if ((uvf__waits_peek(&c->waits) & UVF__MARK_ABORT) != 0) return uvf__chan_end(c);
-  do {
-    receiver_enter(c);
-    r = c->ops->recv(uvf__queue_of(c), items, n);
-    receiver_leave(c);
-  } while (r == UVF__BUSY && busy_again(&tries, patient));
+static inline int take_once(uvf__chan_t *c, void *items, int n) {
+  receiver_enter(c);
+  int r = c->ops->recv(uvf__queue_of(c), items, n);
+  receiver_leave(c);
+  return r;
+}
+
+/* Off the common way: the first attempt said r and took nothing. */
+UVF__SELDOM static int take_more(uvf__chan_t *c, void *items, int n, bool patient, int r) {
+  int tries = 0;
+  while (r == UVF__BUSY && busy_again(&tries, patient))
+    r = take_once(c, items, n);
   if (r > 0 || r == UV_EOF) room_freed(c);
   return outcome(c, r);
+}
+
+int uvf__queued_take(uvf__chan_t *c, void *items, int n, bool patient) {
+  if (uvf__chan_foreign(c)) return UV_ENOTSUP;
+  if ((uvf__waits_peek(&c->waits) & UVF__MARK_ABORT) != 0) return uvf__chan_end(c);
+  int r = take_once(c, items, n);
+  if (r <= 0) return take_more(c, items, n, patient, r);
+  return freed(c, r);
 }
 
 static int queued_recv(uvf__chan_t *c, void *items, int n) {
