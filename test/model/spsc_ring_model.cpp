@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The ring for one sender and one receiver: a sender who is served where it finds no room, a receiver who marks, looks and
  * sleeps, and one who closes: a third thread, or one of the two. Marks, looks and serving are those of a channel in small.
+ * flags: -DFEW_SHARE=1 -DAWAY_PAUSES=1
  * sources: queue/spsc_ring.c base/fence.c */
 #include "model.h"
 
