@@ -71,4 +71,17 @@ static inline void uvf__relax(void) {
 #endif
 }
 
+#if defined(UVF_MODEL)
+#define UVF__STAND_BACK 1
+#else
+#define UVF__STAND_BACK 16
+#endif
+
+/* After a lost compare-and-swap. Who tries again at once tears the line of the word, and those it guards, from the winner, who takes
+ * them back for its next step: both then run at the speed of moving lines. So the loser lets the winner do a dozen steps. */
+static inline void uvf__stand_back(void) {
+  for (int i = 0; i < UVF__STAND_BACK; i++)
+    uvf__relax();
+}
+
 #endif

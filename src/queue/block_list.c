@@ -200,6 +200,8 @@ static int tail_claim(uvf__block_list_t *q, int n, bool permit, uvf__block_t **b
       *at = p;
       return k;
     }
+    uvf__stand_back();
+    t = a_load(&q->tail, acquire); /* B1 */
   }
 }
 
@@ -245,8 +247,11 @@ static inline bool send_one(uvf__block_list_t *q, const void *item) {
   uint64_t t = a_load(&q->tail, acquire), p = word_idx(t);        /* B1 */
   uint64_t ahead = a_load(&q->installed, acquire) - lap_of(q, p); /* B2 */
   if ((t & WORD_CLOSED) != 0 || ahead > 1) return false;
-  uvf__block_t *b = a_load(&q->at[lap_of(q, p) & 1], acquire);                  /* B2 */
-  if (!a_cas(&q->tail, &t, word_advance(t, 1), seq_cst, acquire)) return false; /* B1 */
+  uvf__block_t *b = a_load(&q->at[lap_of(q, p) & 1], acquire);      /* B2 */
+  if (!a_cas(&q->tail, &t, word_advance(t, 1), seq_cst, acquire)) { /* B1 */
+    uvf__stand_back();
+    return false;
+  }
   publish_one(q, b, p, item);
   install_ahead(q, p, 1);
   return true;
