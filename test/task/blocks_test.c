@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The memory of flowvars that an executor keeps for the next ones. (fault_install lets it keep none; here it does.) */
-#include "support/uvf_test.h"
+#include "task/task_fixture.h"
 
 #include "task/blocks.h"
 
@@ -82,6 +82,7 @@ static void a_second_burst_needs_no_allocation(void **state) {
   uvf_spawn_options_t number = {.value_size = sizeof(long), .arg_size = sizeof(long)};
   uvf_executor_t *ex;
   unsigned long made = 0;
+  long before = fault_blocks();
   (void)state;
   assert_int_equal(uvf_threads_create(&o, &ex), 0);
   for (int round = 0; round < 3; round++) {
@@ -101,6 +102,7 @@ static void a_second_burst_needs_no_allocation(void **state) {
   assert_int_equal(uvf_executor_close(ex), 0);
   assert_int_equal(uvf_wait_idle_sync(ex, TEST_PATIENCE_S * 1000), 0);
   uvf_executor_release(ex);
+  until_freed(before); /* by its thread, as the last thing it does */
 }
 
 static int keep_some(void **state) {
