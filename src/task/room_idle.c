@@ -13,7 +13,7 @@ static uvf_executor_t *executor_of(const uvf__waiter_t *w) {
   return (uvf_executor_t *)w->object;
 }
 
-static const uvf__wait_type_t told_wait;
+static const uvf__wait_type_t *told_type(void);
 
 /* ---- under the lock ---- */
 
@@ -31,7 +31,7 @@ static bool tell_of_room(uvf_executor_t *ex, uvf__bells_t *bells) {
   uvf__waiter_t *w;
   while ((w = uvf__waits_first(&ex->waits.tx)) != NULL) {
     if (uvf__waits_decide(&ex->waits, w, UV_EAGAIN)) {
-      w->type = &told_wait;
+      w->type = told_type();
       ex->told++;
       uvf__waits_announce(&ex->waits, &ex->waits.tx, w, bells);
       return true;
@@ -168,6 +168,10 @@ static void told_release(void *ex) {
 
 static const uvf__wait_type_t told_wait = {told_attempt,           told_enlist, room_withdraw, pass_on, told_release,
                                            "for room in executor", name_of};
+
+static const uvf__wait_type_t *told_type(void) {
+  return &told_wait;
+}
 
 /* ---- starting ---- */
 
