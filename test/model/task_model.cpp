@@ -126,6 +126,7 @@ struct model : rl::test_suite<model, 3> {
     memory_t *m = s->m = model_new<memory_t>();
     s->task = &m->flow.task;
     m->flow.chan = &m->chan;
+    m->chan.generation = uvf__fork_generation();
     m->chan.item_size = sizeof(model_item_t);
     m->chan.q.cell.item = &m->value;
     item_set(&m->value, 0);
