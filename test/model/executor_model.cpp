@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Executors: jobs are queued, withdrawn and ended from several threads, while runners take them, linger and leave, and while the
- * executor is paused, closed, aborted and released. Each accepted job either runs once or is cancelled once; no more of them run at a
- * time than may; the pool's threads and whoever waits for room or for idle sleep for real, so that one who is forgotten is a
- * deadlock; the executor ends once, and its memory is freed once.
+/* Executors: jobs are queued, withdrawn and ended from several threads, while runners take them, linger and leave, and
+ * while the executor is paused, closed, aborted and released. Each accepted job either runs once or is cancelled once;
+ * no more of them run at a time than may; the pool's threads and whoever waits for room or for idle sleep for real, so
+ * that one who is forgotten is a deadlock; the executor ends once, and its memory is freed once.
  * sources: task/executor.c task/runner.c task/crowd.c task/blocks.c task/control.c task/room_idle.c task/lane.c
  * sources: wait/pace.c wait/blocked.c wait/waits.c wait/op.c wait/bells.c wait/ready.c wait/loop.c wait/request.c wait/deadline.c
  * sources: wait/detach.c wait/post.c wait/drain.c base/fence.c base/heap.c
- * flags: -DSPINS=0 -DLINGER_SPINS=0 -DLINGER_US=1 -DGATHER_US=0 -DGATHER_FLOW=4 -DGATHER_ITEMS=64 -DUVF__BLOCKS_KEPT=0 -DLANE_US=1 */
+ * flags: -DSPINS=0 -DLINGER_SPINS=0 -DLINGER_US=1 -DGATHER_US=0
+ * flags: -DGATHER_FLOW=4 -DGATHER_ITEMS=64 -DUVF__BLOCKS_KEPT=0 -DLANE_US=1 */
 #include "model_pool.h"
 
 #include <uvflow/control.h>

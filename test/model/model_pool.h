@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An executor for scenarios: its runners come from model threads that sleep until they are told to run, and that leave when the
- * executor has ended. A job that is forgotten, or an end that is, leaves them asleep: a deadlock. */
+/* An executor for scenarios: its runners come from model threads that sleep until they are told to run, and that leave
+ * when the executor has ended. A job that is forgotten, or an end that is, leaves them asleep: a deadlock. */
 #ifndef UVF_TEST_MODEL_POOL_H
 #define UVF_TEST_MODEL_POOL_H
 

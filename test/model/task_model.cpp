@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The word of a task: who runs it against who cancels it and who asks it to stop; work that ends later, by its worker's return or
- * by uvf_task_finish on another thread, whichever comes second; promises. A task ends once, its value is seen whole, and who
- * ends it frees its memory (if nobody else keeps it), which nobody touches after that. What is around a task in the library (a channel,
- * an executor and its lock, which would hide what the word itself orders) is replaced by a few lines here.
+/* The word of a task: who runs it against who cancels it and who asks it to stop; work that ends later, by its worker's
+ * return or by uvf_task_finish on another thread, whichever comes second; promises. A task ends once, its value is seen
+ * whole, and who ends it frees its memory (if nobody else keeps it), which nobody touches after that. What is around a
+ * task in the library (a channel, an executor and its lock, which would hide what the word itself orders) is replaced
+ * by a few lines here.
  * sources: task/task.c */
 #include "model.h"
 

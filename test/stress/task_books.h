@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What task_stress.c keeps account of: for each task whether it ran, what became of its arg and of its value, and how it ended; and
- * the work functions themselves. */
+/* What task_stress.c keeps account of: for each task whether it ran, what became of its arg and of its value, and how
+ * it ended; and the work functions themselves. */
 #ifndef TASK_BOOKS_H
 #define TASK_BOOKS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The loops of task_stress.c: threads that run libuv, on which flowvars are awaited, work is offloaded and executors are waited for, with
- * cancels and timeouts. Their pools and they themselves are executors. Once in a while uvflow is detached under whatever is going on,
- * and attached again. */
+/* The loops of task_stress.c: threads that run libuv, on which flowvars are awaited, work is offloaded and executors
+ * are waited for, with cancels and timeouts. Their pools and they themselves are executors. Once in a while uvflow is
+ * detached under whatever is going on, and attached again. */
 #ifndef TASK_LOOPERS_H
 #define TASK_LOOPERS_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Rounds of some thousand tasks. Four threads spawn them, onto the pools and the threads of two loops, onto threads made for it and onto
- * lanes of random limits; they await them, blocking, or have them awaited by a loop, cancel them, abandon them, take their values, and
- * let others follow them; some tasks are finished later by another thread, and some are promises; the loops offload work, cancel it,
- * and are detached and attached again; lanes are paused, closed, aborted and replaced. Then the books are checked: each task ran or
- * its arg was dropped, each value that was set was taken or dropped, all who saw a task's end saw the same one, and nothing is
- * left of the library's memory.
+/* Rounds of some thousand tasks. Four threads spawn them, onto the pools and the threads of two loops, onto threads
+ * made for it and onto lanes of random limits; they await them, blocking, or have them awaited by a loop, cancel them,
+ * abandon them, take their values, and let others follow them; some tasks are finished later by another thread, and
+ * some are promises; the loops offload work, cancel it, and are detached and attached again; lanes are paused, closed,
+ * aborted and replaced. Then the books are checked: each task ran or its arg was dropped, each value that was set was
+ * taken or dropped, all who saw a task's end saw the same one, and nothing is left of the library's memory.
  *
  *   task_stress [--seed N] [--seconds S | --tasks N | --nightly] [--waker async|eventfd] */
 #include "task_loopers.h"
