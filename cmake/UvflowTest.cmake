@@ -51,6 +51,14 @@ function(uvflow_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 60 LABELS unit)
 endfunction()
 
+# uvflow_test_again(DIR/NAME VARIABLE=VALUE): the same program in another environment.
+function(uvflow_test_again name environment)
+  string(REPLACE / _ target ${name}_test)
+  string(REPLACE = _ suffix ${environment})
+  add_test(NAME ${name}_${suffix} COMMAND ${target})
+  set_tests_properties(${name}_${suffix} PROPERTIES TIMEOUT 60 LABELS unit ENVIRONMENT ${environment})
+endfunction()
+
 # uvflow_stress(NAME [ARGUMENT...]): test/stress/NAME_stress.c, run with these arguments. Another line with the same NAME and
 # other arguments is another test of the same program.
 function(uvflow_stress name)

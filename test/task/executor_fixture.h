@@ -162,7 +162,7 @@ typedef struct hand_s {
   uvf_executor_t *ex;
   pthread_mutex_t lock;
   struct {
-    void (*run)(void *job);
+    void (*call)(void *job);
     void *job;
   } jobs[HAND_JOBS]; /* a ring: accepted, not yet run */
   unsigned first, end;
@@ -180,14 +180,14 @@ static inline bool hand_is_member(void *pool) {
   return hand_member;
 }
 
-static inline int hand_submit(void *pool, void (*run)(void *job), void *job) {
+static inline int hand_submit(void *pool, void (*call)(void *job), void *job) {
   hand_t *h = pool;
   (void)pthread_mutex_lock(&h->lock);
   h->submits++;
   bool full = h->end - h->first == HAND_JOBS, refused = full || h->accepts == 0;
   if (h->accepts > 0) h->accepts--;
   if (!refused) {
-    h->jobs[h->end % HAND_JOBS].run = run;
+    h->jobs[h->end % HAND_JOBS].call = call;
     h->jobs[h->end++ % HAND_JOBS].job = job;
   }
   (void)pthread_mutex_unlock(&h->lock);
@@ -197,18 +197,18 @@ static inline int hand_submit(void *pool, void (*run)(void *job), void *job) {
 
 /* Runs the oldest accepted job on this thread. False: there is none. */
 static inline bool hand_step(hand_t *h) {
-  void (*run)(void *) = NULL;
+  void (*call)(void *) = NULL;
   void *job = NULL;
   (void)pthread_mutex_lock(&h->lock);
   if (h->first != h->end) {
-    run = h->jobs[h->first % HAND_JOBS].run;
+    call = h->jobs[h->first % HAND_JOBS].call;
     job = h->jobs[h->first++ % HAND_JOBS].job;
   }
   (void)pthread_mutex_unlock(&h->lock);
-  if (run == NULL) return false;
+  if (call == NULL) return false;
   bool was = hand_member;
   hand_member = true;
-  run(job);
+  call(job);
   hand_member = was;
   return true;
 }
