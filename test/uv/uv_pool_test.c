@@ -215,6 +215,7 @@ static void a_detach_ends_all(void **state) {
   fixture_t f;
   uvf_req_t reqs[4];
   job_t runs[MAX_POOL], queued = {0}, later = {0}, in_lane[2] = {{0}}, offloaded = {0};
+  atomic_int now = 0, most = 0;
   int n = pool_size();
   if (n > MAX_POOL) skip();
   memset(runs, 0, sizeof runs);
@@ -226,10 +227,12 @@ static void a_detach_ends_all(void **state) {
   gate_pass(&later.begun);
   for (int i = 0; i < n; i++) {
     job_gates(&runs[i]);
+    runs[i].now = &now;
+    runs[i].most = &most;
     job_spawn(&runs[i], pool);
   }
-  for (int i = 0; i < n; i++)
-    gate_pass(&runs[i].begun);
+  while (atomic_load(&now) < n && !f.late) /* the thread that ran `later` is free again when the loop has heard of it */
+    (void)uv_run(&f.uv, UV_RUN_NOWAIT);
   job_spawn(&queued, pool);
   jobs_spawn(in_lane, 2, lane);
   await_on(&f, &reqs[0], &runs[0]);
@@ -366,6 +369,12 @@ static void row(report_t *r, int expected, int got) {
   r->got[r->used++] = got;
 }
 
+#if defined(__SANITIZE_THREAD__)
+#define CHILD_HAS_THREADS false /* ThreadSanitizer ends a child that starts some */
+#else
+#define CHILD_HAS_THREADS true
+#endif
+
 /* A new loop, whose pool works. */
 static void child_spawns(report_t *r) {
   uv_loop_t uv;
@@ -435,10 +444,10 @@ static void case_50_a_child_has_a_pool_of_its_own(void **state) {
   if (pid == 0) {
     (void)alarm(CHILD_SECONDS);
     child_uses_the_parents(r, &f, lane);
-    child_spawns(r);
+    if (CHILD_HAS_THREADS) child_spawns(r);
     _exit(0);
   }
-  expect_child(pid, r, 19);
+  expect_child(pid, r, CHILD_HAS_THREADS ? 19 : 10);
   memset(r, 0, sizeof *r);
   pid = fork();
   if (pid == 0) {
