@@ -39,8 +39,18 @@ static void left(slot_t *s, bool lost) {
   uvf__executor_unhold(&p->base);
 }
 
+/* All loops share the pool's threads. If there is only one, who runs on it must not block for what waits there, whatever the loop. */
+static _Thread_local bool on_pool;
+
+static bool is_member(void *pool) {
+  (void)pool;
+  return on_pool;
+}
+
 static void on_work(uv_work_t *work) {
+  on_pool = true;
   uvf__runner_run(&((slot_t *)work->data)->pool->base);
+  on_pool = false;
 }
 
 static void after_work(uv_work_t *work, int status) {
@@ -92,8 +102,8 @@ static uvf__attached_t *make(uvf_loop_t *loop) {
   uint32_t threads = pool_threads();
   pool_t *p = uvf__calloc(1, sizeof *p + threads * sizeof(slot_t));
   if (p == NULL) return NULL;
-  const uvf__executor_setup_t setup = {&pool_type, NULL,    "libuv's pool", UVF__NO_LIMIT,
-                                       UINT32_MAX, threads, NULL,           NULL};
+  const uvf__executor_setup_t setup = {
+      &pool_type, NULL, "libuv's pool", UVF__NO_LIMIT, UINT32_MAX, threads, threads == 1 ? is_member : NULL, NULL};
   if (uvf__executor_init(&p->base, &setup) != 0) {
     uvf__free(p);
     return NULL;
