@@ -256,6 +256,59 @@ static void a_task_on_a_loop_awaits_there(void **state) {
   threads_close(&t);
 }
 
+/* ---- drops that do things ---- */
+
+typedef struct {
+  uvf_executor_t *ex;
+  uvf_task_t *task;
+  uvf_flowvar_t *release;
+  work_t w;
+  int result;
+} busy_drop_t;
+
+/* Ends a promise, spawns, and gives up the last reference on something else. */
+static void does_things(void *item, void *data) {
+  busy_drop_t *b = data;
+  (void)item;
+  b->result = uvf_task_finish(b->task, UV_EIO, NULL);
+  b->result |= uvf_spawn(b->ex, work_run, &b->w, NULL, NULL);
+  uvf_flowvar_release(b->release);
+}
+
+/* Of an arg by a cancel and by an abort, of a value by the last release and by the end of what nobody wants. */
+static void drops_may_call_anything(void **state) {
+  (void)state;
+  for (int way = 0; way < 4; way++) {
+    pool_t p, q;
+    work_t w = {0}, other = {0};
+    uvf_flowvar_t *fv;
+    pool_open(&p, false);
+    pool_open(&q, false);
+    busy_drop_t b = {.ex = q.ex, .result = 1};
+    uvf_flowvar_t *ends = promise(&b.task, NULL), *after = then_next(ends, q.ex, NULL);
+    b.release = spawn(q.ex, &other, NULL);
+    uvf_spawn_options_t o = {.value_size = sizeof(value_t), .data = &b};
+    if (way < 2)
+      o.arg_drop = does_things;
+    else
+      o.value_drop = does_things;
+    assert_int_equal(uvf_spawn(p.ex, work_run, &w, &o, &fv), 0);
+    if (way == 3) uvf_flowvar_release(fv);
+    if (way >= 2) pool_run(&p);
+    if (way == 0) assert_int_equal(uvf_flowvar_cancel(fv), 0);
+    if (way == 1) assert_int_equal(uvf_executor_abort(p.ex), 0);
+    if (way != 3) uvf_flowvar_release(fv);
+    assert_int_equal(b.result, 0);
+    assert_int_equal(uvf_try_await(after), UV_EIO);
+    pool_run(&q);
+    assert_int_equal(atomic_load(&b.w.runs) + atomic_load(&other.runs), 2);
+    uvf_flowvar_release(ends);
+    uvf_flowvar_release(after);
+    pool_close(&q);
+    pool_close(&p);
+  }
+}
+
 /* ---- submits that submit ---- */
 
 static void submits_more(void *arg) {
@@ -289,6 +342,7 @@ int main(void) {
       UVF_TEST(a_task_gives_up_the_executor_that_it_runs_in),
       UVF_TEST(a_task_aborts_the_executor_that_it_runs_in),
       UVF_TEST(a_task_on_a_loop_awaits_there),
+      UVF_TEST(drops_may_call_anything),
       UVF_TEST(a_submit_that_spawns),
   };
   return RUN_TESTS(tests);
