@@ -39,8 +39,8 @@ UVF_EXTERN void uvf_executor_release(uvf_executor_t *ex);
 /**
  * The executor that runs tasks on a loop's thread, in its turns and within their budget: for calls into a loop whose
  * answer somebody awaits. A task that waits there keeps no loop alive, as a post does not. Borrowed from the loop: it
- * is aborted by the loop's detach, and is yours after that only if you retained it. NULL: no memory, NULL, or the
- * loop was detached.
+ * is aborted by the loop's detach, and is yours after that only if you retained it: for use on other threads do that on
+ * the loop's, where no detach can come between. NULL: no memory, NULL, or the loop was detached.
  *
  * Thread: any
  */
@@ -75,7 +75,8 @@ UVF_EXTERN int uvf_threads_create(const uvf_threads_options_t *o, uvf_executor_t
  */
 typedef struct {
   /** Required. Let one of the pool's threads call run(job) once, soon, and never inside submit. Called on any thread,
-   *  at the same time, with no lock held. Returns 0 or a negative code, and then run is not called. One call runs
+   *  at the same time, with no lock held. Returns 0 or a negative code, and then run is not called: the spawn that
+   *  needed it fails with that code; where no spawn is under way and no other run either, what waits is cancelled. One call runs
    *  many small tasks, up to about a millisecond. A pool that ends calls uvf_executor_abort first, and then still
    *  calls run for each job that it accepted: that is quick then, and frees them. */
   int (*submit)(void *pool, void (*run)(void *job), void *job);

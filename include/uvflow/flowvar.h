@@ -63,9 +63,10 @@ UVF_EXTERN int uvf_promise_create(const uvf_spawn_options_t *o, uvf_task_t **tas
 
 /**
  * Continues: when fv is done, work starts on `ex` with fv's value as its arg (borrowed: it stays fv's), without a visit
- * to a loop. If fv ends with an error, work never runs and `*out` ends with that error. It is not refused by a full
- * lane (what it follows was accepted); by a closed one it ends with UV_EPIPE. `*out` gets one reference, which you
- * release; out NULL: nobody will ask. fv is retained until work has ended. o: as for uvf_spawn, but no arg.
+ * to a loop. If fv ends with an error, work never runs and `*out` ends with that error; with UV_EALREADY if the value
+ * was taken before. It is not refused by a full lane (what it follows was accepted); by a closed one it ends with
+ * UV_EPIPE. `*out` gets one reference, which you release; out NULL: nobody will ask. fv is retained until work has
+ * ended. o: as for uvf_spawn, but no arg.
  * Returns 0, UV_EINVAL (NULL, arg fields or reserved not zero, a size that overflows), UV_ENOMEM or UV_ENOTSUP (a
  * parent's, after fork). After an error `*out` is not changed.
  *

@@ -64,7 +64,7 @@ UVF_EXTERN int uvf_wait_cancelled(uvf_loop_t *l, uvf_req_t *req, uvf_task_t *tas
  * negative code as a work function would return it. value: value_size bytes, copied (moved) into the flowvar; NULL:
  * what lies at the work's `value` already. Who cannot go on ends the task with a code: those who wait have no other
  * way to hear of it.
- * Returns 0, also if nobody wants the value any more (then value_drop has run); UV_EALREADY (it has ended, or
+ * Returns 0, also if nobody wants the value any more (then value_drop runs); UV_EALREADY (it has ended, or
  * another thread is about to end it; `value` is still yours); UV_EINVAL (NULL, status above 0, a value for an offload)
  * or UV_ENOTSUP (a parent's task, after fork).
  *

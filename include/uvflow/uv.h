@@ -42,8 +42,8 @@ UVF_EXTERN uv_loop_t *uvf_loop_uv(const uvf_loop_t *loop);
  * (UV_THREADPOOL_SIZE); use lanes on it to leave some for files and names. Small tasks share one uv_queue_work. What
  * is spawned from another thread than the loop's starts by way of the loop, which must run for that; what runs keeps
  * the loop alive, as uv_queue_work does. Borrowed from the loop: it is aborted by the loop's detach, which waits for
- * what runs, and is yours after that only if you retained it. NULL: no memory, NULL, another host than libuv, or the
- * loop was detached.
+ * what runs, and is yours after that only if you retained it: for use on other threads do that on the loop's, where no
+ * detach can come between. NULL: no memory, NULL, another host than libuv, or the loop was detached.
  *
  * Thread: any
  */

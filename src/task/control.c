@@ -28,18 +28,17 @@ static void tell_cancelled(uvf_executor_t *ex, uvf__link_t *jobs) {
   }
 }
 
-/* Asks all that run to stop. Asking twice does nothing, so a full set of bells is no matter. */
+/* Asks all that run to stop. Asking twice does nothing; where the bells were full, somebody may not have been told: once more. */
 static void ask_all(uvf_executor_t *ex) {
   bool more = true;
   while (more) {
     uvf__bells_t bells = uvf__bells_none();
     uvf__lock(&ex->waits.lock);
-    uvf__link_t *l = ex->begun.next;
-    for (; l != &ex->begun && !uvf__bells_full(&bells); l = l->next) {
+    for (uvf__link_t *l = ex->begun.next; l != &ex->begun && !uvf__bells_full(&bells); l = l->next) {
       uvf__job_t *job = uvf__container(l, uvf__job_t, link);
       job->type->ask(job, &bells);
     }
-    more = l != &ex->begun;
+    more = uvf__bells_full(&bells);
     uvf__unlock(&ex->waits.lock);
     uvf__bells_ring(&bells);
   }

@@ -62,6 +62,7 @@ static void follow(uvf__then_t *then, int status) {
   uvf__flow_t *f = then->flow;
   uvf__chan_t *from = uvf__chan_of_flowvar((uvf_flowvar_t *)then->waiter.object);
   f->task.arg = from->item_size > 0 ? from->q.cell.item : NULL;
+  if (status == 0 && from->item_size > 0 && from->ops->look(&from->q.base) != 0) status = UV_EALREADY; /* was taken */
   if (status == 0) status = uvf__executor_submit(then->ex, &f->task.job, UVF__FOLLOWS);
   if (status != 0 && uvf__task_move(&f->task, UVF__PENDING, UVF__FAILED)) uvf__flow_over(&f->task, status);
   op_over(then);

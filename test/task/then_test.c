@@ -145,6 +145,25 @@ static void on_an_ended_flowvar(void **state) {
   }
 }
 
+/* What was moved out is nobody's arg. */
+static void on_a_taken_value(void **state) {
+  (void)state;
+  pool_t p;
+  value_t taken;
+  work_t next = {.value = item(2, 2)}, w = {.value = item(1, 1), .next = &next};
+  pool_open(&p, false);
+  uvf_flowvar_t *fv = spawn(p.ex, &w, NULL);
+  pool_run(&p);
+  assert_int_equal(uvf_flowvar_take(fv, &taken), 0);
+  uvf_flowvar_t *after = then_next(fv, p.ex, NULL);
+  pool_run(&p);
+  assert_int_equal(uvf_try_await(after), UV_EALREADY);
+  assert_int_equal(atomic_load(&next.runs), 0);
+  uvf_flowvar_release(fv);
+  uvf_flowvar_release(after);
+  pool_close(&p);
+}
+
 /* ---- errors ---- */
 
 static void an_error_skips_what_follows(void **state) {
@@ -336,6 +355,7 @@ int main(void) {
       UVF_TEST(it_holds_what_it_follows),
       UVF_TEST(nobody_asks_for_it),
       UVF_TEST(on_an_ended_flowvar),
+      UVF_TEST(on_a_taken_value),
       UVF_TEST(an_error_skips_what_follows),
       UVF_TEST(an_error_in_the_middle),
       UVF_TEST(many_follow_one),
