@@ -15,7 +15,11 @@ cd "$(dirname "$0")/../build/dev"
   test/chan_drop_test test/chan_misuse_test test/chan_misuse_permit_test test/chan_oom_test test/chan_order_test \
   test/chan_overflow_test test/chan_permit_test test/chan_reader_test test/chan_reader_end_test \
   test/chan_reentrancy_test test/chan_rendezvous_test test/chan_request_end_test test/chan_send_recv_test \
-  test/chan_try_test
+  test/chan_try_test test/chan_oneshot_test test/chan_oneshot_permit_test test/chan_oneshot_wait_test \
+  test/queue_cell_test test/task_await_test test/task_await_all_test test/task_blocks_test test/task_cancel_test \
+  test/task_control_test test/task_flowvar_test test/task_later_test test/task_loop_executor_test \
+  test/task_misuse_test test/task_offload_test test/task_oom_test test/task_own_pool_test test/task_then_test \
+  test/task_then_end_test examples/own_pool examples/request_reply
 
 # shellcheck disable=SC2016  # expanded by the inner shell
 printf '%s\n' "$@" | xargs -P "${UVFLOW_JOBS:-$(getconf _NPROCESSORS_ONLN)}" -I PROGRAM sh -c '

@@ -3,7 +3,8 @@
  *
  *   PEER_NAME, PEER_VERSION
  *   pool_t                                  zeroed memory
- *   void pool_open(pool_t *, uv_loop_t *)   POOL_THREADS threads; results arrive on the loop
+ *   void pool_open(pool_t *, uv_loop_t *, unsigned width)   POOL_THREADS threads, of which tasks use no more than `width`, if the
+ *                                           peer can see to that; results arrive on the loop
  *   void pool_spawn(pool_t *, task_t *)     on the loop's thread: runs task_run(task) on the pool, then task->done(task) on the
  *                                           loop; the task stays the caller's, and is not touched once done is called
  *   void pool_close(pool_t *)               on the loop's thread; no task is under way
@@ -26,14 +27,16 @@
 
 typedef struct task_s {
   uint64_t in, out;
+  bool sleeps; /* for `in` ms */
   void (*done)(struct task_s *task);
   void *arg;
   TASK_PRIVATE
 } task_t;
 
-/* As good as nothing, but its result shows that it ran. */
+/* As good as nothing, but its result shows that it ran; or a long one. */
 static inline void task_run(task_t *t) {
   t->out = t->in + 1;
+  if (t->sleeps) (void)usleep((useconds_t)t->in * 1000);
 }
 
 #endif

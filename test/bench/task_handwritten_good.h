@@ -58,7 +58,8 @@ static void results_cb(uv_async_t *wake) {
   }
 }
 
-static void pool_open(pool_t *p, uv_loop_t *loop) {
+static void pool_open(pool_t *p, uv_loop_t *loop, unsigned width) {
+  (void)width;
   pthread_mutex_init(&p->lock, NULL);
   pthread_cond_init(&p->has_job, NULL);
   must(uv_async_init(loop, &p->wake, results_cb) == 0, "uv_async_init");

@@ -10,7 +10,8 @@ typedef struct {
   uv_loop_t *uv;
 } pool_t;
 
-static void pool_open(pool_t *p, uv_loop_t *uv) {
+static void pool_open(pool_t *p, uv_loop_t *uv, unsigned width) {
+  (void)width;
   pool_size_set();
   p->uv = uv;
 }

@@ -16,8 +16,8 @@ typedef struct {
   uvf_flowvar_t *result;
 } pool_t;
 
-static void pool_open(pool_t *p, uv_loop_t *uv) {
-  uvf_lane_options_t o = {.max_running = POOL_THREADS, .capacity = UVF_UNBOUNDED};
+static void pool_open(pool_t *p, uv_loop_t *uv, unsigned width) {
+  uvf_lane_options_t o = {.max_running = width, .capacity = UVF_UNBOUNDED};
   pool_size_set();
   must(uvf_loop_attach(uv, NULL, &p->loop) == 0, "uvf_loop_attach");
   must(uvf_lane_create(uvf_loop_pool(p->loop), &o, &p->lane) == 0, "uvf_lane_create");

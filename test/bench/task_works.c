@@ -13,14 +13,15 @@ typedef struct {
   uint64_t done, sum;
   uint64_t *samples;
   uint64_t spawned_ns;
+  uv_fs_t stat;
 } run_t;
 
-static run_t *run_open(void) {
+static run_t *run_open(unsigned width) {
   run_t *r = must_alloc(sizeof *r);
   must(uv_loop_init(&r->uv) == 0, "uv_loop_init");
   r->pool = must_alloc(sizeof *r->pool);
   r->tasks = must_alloc(TASKS * sizeof *r->tasks);
-  pool_open(r->pool, &r->uv);
+  pool_open(r->pool, &r->uv, width);
   return r;
 }
 
@@ -49,7 +50,7 @@ static void on_burst(task_t *t) {
 }
 
 static result_t burst(const work_t *work) {
-  run_t *r = run_open();
+  run_t *r = run_open(POOL_THREADS);
   uint64_t rounds[BURST_ROUNDS];
   (void)work;
   for (int i = 0; i < BURST_ROUNDS; i++) {
@@ -80,7 +81,7 @@ static void on_serial(task_t *t) {
 }
 
 static result_t serial(const work_t *work) {
-  run_t *r = run_open();
+  run_t *r = run_open(POOL_THREADS);
   uint64_t *samples = r->samples = must_alloc(TASKS * sizeof *r->samples);
   (void)work;
   uint64_t begin = r->spawned_ns = now_ns();
@@ -103,7 +104,7 @@ static void on_chained(task_t *t) {
 }
 
 static result_t chain(const work_t *work) {
-  run_t *r = run_open();
+  run_t *r = run_open(POOL_THREADS);
   (void)work;
   uint64_t begin = now_ns();
 #ifdef POOL_CHAINS
@@ -120,10 +121,55 @@ static result_t chain(const work_t *work) {
   return (result_t){.n = TASKS, .elapsed_ns = end - begin};
 }
 
+/* A file's stat beside long jobs on the same pool of libuv's: how long it takes to be answered. */
+
+#define LONG_JOBS 40u
+#define LONG_MS 50
+#define STATS 20u
+
+static void on_long(task_t *t) {
+  ((run_t *)t->arg)->done++;
+}
+
+static void next_stat(run_t *r);
+
+static void on_stat(uv_fs_t *fs) {
+  run_t *r = fs->data;
+  must(fs->result == 0, "uv_fs_stat");
+  uv_fs_req_cleanup(fs);
+  r->samples[r->sum++] = now_ns() - r->spawned_ns;
+  if (r->sum < STATS) next_stat(r);
+}
+
+static void next_stat(run_t *r) {
+  r->stat.data = r;
+  r->spawned_ns = now_ns();
+  must(uv_fs_stat(&r->uv, &r->stat, ".", on_stat) == 0, "uv_fs_stat");
+}
+
+static result_t stat_beside(const work_t *work) {
+  run_t *r = run_open(POOL_THREADS / 2);
+  uint64_t *samples = r->samples = must_alloc(STATS * sizeof *r->samples);
+  uint64_t waited = 0;
+  (void)work;
+  for (uint64_t i = 0; i < LONG_JOBS; i++) {
+    r->tasks[i] = (task_t){.in = LONG_MS, .sleeps = true, .done = on_long, .arg = r};
+    pool_spawn(r->pool, &r->tasks[i]);
+  }
+  next_stat(r);
+  while (r->done < LONG_JOBS || r->sum < STATS)
+    (void)uv_run(&r->uv, UV_RUN_ONCE);
+  run_close(r);
+  for (unsigned i = 0; i < STATS; i++)
+    waited += samples[i];
+  return (result_t){.n = STATS, .elapsed_ns = waited, .samples = samples};
+}
+
 static const work_t works[] = {
     {"task/burst", burst, 0, 0},
     {"task/serial", serial, 0, 0},
     {"task/chain", chain, 0, 0},
+    {"task/stat_beside", stat_beside, 0, 0},
 };
 
 BENCH_MAIN(works)
