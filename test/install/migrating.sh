@@ -47,4 +47,4 @@ for file in "$tmp"/*.c; do
     ;;
   esac
 done
-[ $programs = 3 ] || { echo "$programs programs instead of 3"; exit 1; }
+[ $programs = 4 ] || { echo "$programs programs instead of 4"; exit 1; }
