@@ -269,6 +269,26 @@ static void waits_idle(void) {
   uvf_executor_release(s->ex);
 }
 
+/* The last release starts whoever is wanted, since it resumes; so they keep their reference until the work is done. */
+static void submits_and_waits(void) {
+  submit_one();
+  RL_ASSERT(uvf_wait_idle_sync(s->ex, UVF_FOREVER) == 0);
+  uvf_executor_release(s->ex);
+}
+
+static void submits_two_and_waits(void) {
+  submit_one();
+  submits_and_waits();
+}
+
+static void resumes_two(void) {
+  submit_one();
+  submit_one();
+  RL_ASSERT(uvf_executor_resume(s->ex) == 0);
+  RL_ASSERT(uvf_wait_idle_sync(s->ex, UVF_FOREVER) == 0);
+  uvf_executor_release(s->ex);
+}
+
 static void waits_idle_timed(void) {
   int r = uvf_wait_idle_sync(s->ex, 1);
   RL_ASSERT(r == 0 || r == UV_ETIMEDOUT);
@@ -375,8 +395,8 @@ static const struct {
     {"two runners", {2, no, 0, 0, {submits_two, submits, runs, runs}}, 6000, 0},
     {"one at a time", {1, no, 0, 0, {submits_two, submits, runs, runs}}, 4000, 0},
     {"spent", {2, no, 0, SPENT, {submits_two, submits, runs, runs}}, 6000, 0},
-    {"meeting", {2, no, 0, MEET, {submits, submits, runs, runs}}, 6000, 0},
-    {"meeting, resumed", {2, no, 0, MEET | PAUSED, {submits_two, pauses, runs, runs}}, 6000, 0},
+    {"meeting", {2, no, 0, MEET, {submits_two_and_waits, nothing, runs, runs}}, 6000, 0},
+    {"meeting, resumed", {2, no, 0, MEET | PAUSED, {resumes_two, nothing, runs, runs}}, 6000, 0},
     {"crowded", {2, no, 0, CROWDED, {submits_two, submits_two, runs, runs}}, 6000, 0},
     {"crowded, paused", {2, no, 0, CROWDED | SPENT, {submits_two, pauses, runs, runs}}, 6000, 0},
     {"crowded, aborted", {2, no, 0, CROWDED, {submits_two, aborts, runs, runs}}, 6000, 0},
@@ -391,6 +411,7 @@ static const struct {
     {"withdrawn, aborted", {1, no, 0, 0, {aborts, withdraws, runs, nothing}}, 4000, 1},
     {"withdrawn, closed", {1, no, 0, PAUSED, {closes, withdraws, runs, nothing}}, 2000, 1},
     {"no thread", {1, no, 0, SPENT | REFUSES, {submits_two, submits, runs, closes}}, 15000, 0},
+    {"no thread, idle", {1, no, 0, SPENT | REFUSES, {submits_and_waits, submits, runs, nothing}}, 15000, 0},
     {"idle, closed", {1, no, 0, 0, {submits_two, submits, runs, closes_and_waits}}, 4000, 1},
     {"idle, two", {2, no, 0, SPENT, {submits_two, waits_idle, runs, waits_idle_timed}}, 6000, 0},
     {"idle, paused", {2, no, 0, 0, {submits_two, submits, runs, pauses_and_waits}}, 6000, 0},
