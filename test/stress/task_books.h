@@ -126,7 +126,8 @@ static inline void value_take(uvf_flowvar_t *fv, uint32_t number) {
   int r = uvf_flowvar_take(fv, &v);
   if (r == 0) must(value_read(&v) == number);
   if (r == 0) book(number, TAKEN, DROPPED);
-  outcome_seen(number, r == UV_EALREADY ? 0 : r);
+  /* It may also be how a follower ended. */
+  outcome_seen(number, r == UV_EALREADY ? uvf_try_await(fv) : r);
 }
 
 /* ---- places ---- */

@@ -238,6 +238,7 @@ static bool book_good(const book_t *b, unsigned bits, int outcome) {
   case 0: return has(bits, SET);
   case UV_ECANCELED: return !has(bits, RAN | SET);
   case UV_ECONNRESET: return !has(bits, SET) && (has(bits, RAN) || b->kind != SPAWNED);
+  case UV_EALREADY: /* the value of what it follows was taken */
   case UV_EPIPE: return b->kind == FOLLOWS && !has(bits, RAN | SET);
   default: return false;
   }
