@@ -157,7 +157,8 @@ void uvf__executor_strand(uvf_executor_t *ex);
 /* runner.c: on a thread of the executor's, once per successful `start`. */
 void uvf__runner_run(uvf_executor_t *ex);
 
-/* It has left its thread (or, lost: never came to run), which is free for another. Starts one if there is work. */
+/* It has left its thread (or, lost: never came to run), which is free for another. Starts one if there is work; after a lost one,
+ * what waits is cancelled if no other is left. */
 void uvf__runner_gone(uvf_executor_t *ex, uvf__link_t *slot, bool lost);
 
 /* Under the lock: another runner is wanted, and is counted from now on; *slot is its slot if the kind has any. */

@@ -57,11 +57,7 @@ static bool runner_cancel(uvf__job_t *job) {
 
 static void runner_cancelled(uvf__job_t *job) {
   slot_t *s = slot_of(job);
-  uvf_executor_t *lane = s->lane;
-  uvf__executor_hold(lane); /* the runner's unit goes first */
-  uvf__runner_gone(lane, &s->free, true);
-  uvf__executor_strand(lane);
-  uvf__executor_unhold(lane);
+  uvf__runner_gone(s->lane, &s->free, true);
 }
 
 /* Its lane is aborted, too, and asks. */

@@ -263,7 +263,7 @@ void uvf__runner_gone(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
   uvf__unlock(&ex->waits.lock);
   if (end && ex->type->end != NULL) ex->type->end(ex);
   uvf__executor_tell_all(ex);
-  if (more && uvf__runners_start(ex, slot) != 0) uvf__executor_strand(ex);
+  if (lost || (more && uvf__runners_start(ex, slot) != 0)) uvf__executor_strand(ex);
   uvf__executor_unhold(ex); /* the runner's */
 }
 
