@@ -2,6 +2,7 @@
 /* uvf_dump: what it shows of channels, loops and those who wait. */
 #include "chan/loop_fixture.h"
 
+#include <sched.h>
 #include <stdio.h>
 
 #include <uvflow/dump.h>
@@ -82,7 +83,7 @@ static void who_waits_is_shown_at_the_channel_and_at_the_loop(void **state) {
   test_host_run(&h);
   for (int everything = 0; everything < 2; everything++) {
     uvf_loop_t *of = everything != 0 ? NULL : h.loop;
-    expect_shown(of, "waits to receive from channel \"jobs\" for 0 ms", true);
+    expect_shown(of, "waits to receive from channel \"jobs\" for ", true);
     expect_shown(of, "waits for the close of channel \"jobs\"", true);
     expect_shown(of, "request on loop", true);
     expect_shown(of, "reader on loop", true);
@@ -119,9 +120,10 @@ static void a_blocked_thread_is_shown(void **state) {
   payload_t p = item(0, 0);
   assert_int_equal(uvf_try_send(b.tx, &p), 0);
   thread_start(&thread, blocks, &b);
-  do
+  do {
+    (void)sched_yield();
     uvf_rx_stats(rx, &s);
-  while (s.waits == 0);
+  } while (s.waits == 0);
   expect_shown(NULL, "  thread waits to send to channel \"full\"", true);
   assert_int_equal(uvf_try_recv(rx, &p), 0);
   thread_join(&thread);
