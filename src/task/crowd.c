@@ -9,7 +9,8 @@
 #define LONG 0x100 /* what a job is taken for before one was measured: rather too many runners than too few */
 
 int uvf__crowd_init(uvf__crowd_t *c) {
-  c->begun = 0;
+  c->begun = c->stuck_to = 0;
+  c->at_work = c->stuck = 0;
   c->average = LONG;
   c->watched = false;
   return uvf__cond_init(&c->left);
@@ -19,24 +20,44 @@ void uvf__crowd_destroy(uvf__crowd_t *c) {
   uvf__cond_destroy(&c->left);
 }
 
+uint64_t uvf__crowd_begin(uvf__crowd_t *c) {
+  c->at_work++;
+  return ++c->begun;
+}
+
+void uvf__crowd_end(uvf__crowd_t *c, uint64_t number) {
+  c->at_work--;
+  if (number <= c->stuck_to) c->stuck--;
+}
+
 void uvf__crowd_note(uvf__crowd_t *c, uint64_t us) {
   uint32_t sample = us > LONG ? 16 * LONG : (uint32_t)us * 16;
   c->average = c->average - c->average / 8 + sample / 8;
 }
 
 bool uvf__crowded(uvf_executor_t *ex) {
-  return ex->crowd.average < SHORT && ex->runners > ex->looking;
+  return ex->crowd.average < SHORT && ex->crowd.at_work > ex->crowd.stuck;
+}
+
+/* None begins: all who are at work have met long ones. */
+static void note_stuck(uvf__crowd_t *c) {
+  c->stuck = c->at_work;
+  c->stuck_to = c->begun;
+  c->average = LONG;
 }
 
 void uvf__crowd_watch(uvf_executor_t *ex) {
-  uint64_t seen;
-  if (ex->crowd.watched) return;
-  ex->crowd.watched = true;
+  uvf__crowd_t *c = &ex->crowd;
+  uint64_t seen, until_us;
+  if (c->watched) return;
+  c->watched = true;
   do {
-    seen = ex->crowd.begun;
-    uvf__cond_wait(&ex->crowd.left, &ex->waits.lock, uvf__clock_us() + WATCH_US);
-  } while (ex->queued > 0 && !ex->paused && uvf__crowded(ex) && ex->crowd.begun != seen);
-  ex->crowd.watched = false;
+    seen = c->begun;
+    until_us = uvf__clock_us() + WATCH_US;
+    uvf__cond_wait(&c->left, &ex->waits.lock, until_us);
+  } while (ex->queued > 0 && !ex->paused && uvf__crowded(ex) && c->begun != seen);
+  if (c->begun == seen && uvf__clock_us() >= until_us) note_stuck(c);
+  c->watched = false;
 }
 
 void uvf__crowd_leave(uvf_executor_t *ex) {

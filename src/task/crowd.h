@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* How many runners are worth while. Where jobs are shorter than it takes to hand one over, runners only fight for the lock, and
  * one alone does more than four together. So while a runner has a job, others leave such jobs to it. One of them watches: it looks
- * every WATCH_US whether jobs still begin. If none did, the one at work has met a long job, and the watcher takes over; the next
- * job that is queued gets another watcher. */
+ * every WATCH_US whether jobs still begin. If none did, those at work have met long jobs: they are left out of account until these
+ * are over, jobs count as long again, and the watcher takes over; the next job that is queued gets another watcher. */
 #ifndef UVF_TASK_CROWD_H
 #define UVF_TASK_CROWD_H
 
@@ -15,8 +15,11 @@ typedef struct uvf_executor_s uvf_executor_t;
 
 /* Of an executor; under its lock. */
 typedef struct {
-  uint64_t begun;   /* jobs, ever */
-  uint32_t average; /* time of a job: 1/16 us */
+  uint64_t begun;    /* jobs, ever */
+  uint64_t stuck_to; /* the last one of these when a watcher found that none begins */
+  uint32_t at_work;  /* runners that have a job */
+  uint32_t stuck;    /* of these: since then */
+  uint32_t average;  /* time of a job: 1/16 us */
   bool watched;
   uvf__cond_t left; /* to wake the watcher: the one at work leaves */
 } uvf__crowd_t;
@@ -26,6 +29,10 @@ int uvf__crowd_init(uvf__crowd_t *c);
 void uvf__crowd_destroy(uvf__crowd_t *c);
 
 /* The rest under the executor's lock. */
+
+/* A runner takes a job, with that number; and is done with it. */
+uint64_t uvf__crowd_begin(uvf__crowd_t *c);
+void uvf__crowd_end(uvf__crowd_t *c, uint64_t number);
 
 /* One job of a few has taken so long. */
 void uvf__crowd_note(uvf__crowd_t *c, uint64_t us);

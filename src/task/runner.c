@@ -84,7 +84,6 @@ static uvf__job_t *take(uvf_executor_t *ex, uint64_t now_us) {
       continue;
     }
     uvf__list_push_back(&ex->begun, l);
-    ex->crowd.begun++;
     ex->running++;
     ex->looking--;
     if (!job->type->counted) return job;
@@ -123,6 +122,7 @@ typedef struct {
   bool look;  /* it has nothing to do, and lingers */
   bool watch; /* it leaves the work to others, and watches them */
   uint32_t jobs;
+  uint64_t number;  /* the last one's, in the crowd */
   bool measured;    /* the last one */
   uint64_t took_us; /* and how long it took */
 } round_t;
@@ -168,6 +168,7 @@ static void come_back(uvf_executor_t *ex, round_t *r, uvf__bells_t *bells) {
   if (r->over != NULL) end_job(ex, r->over, r->status, bells);
   if (r->had) {
     ex->looking++;
+    uvf__crowd_end(&ex->crowd, r->number);
     if (r->measured) uvf__crowd_note(&ex->crowd, r->took_us);
   }
 }
@@ -181,6 +182,7 @@ static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   r->watch = crowded && ex->queued > 0 && !ex->crowd.watched;
   r->look = next == NULL && !spent && !crowded && linger_begin(ex, r);
   r->had = next != NULL;
+  if (r->had) r->number = uvf__crowd_begin(&ex->crowd);
   if (next == NULL && !r->look && !r->watch) {
     ex->looking--;
     uvf__crowd_leave(ex);
