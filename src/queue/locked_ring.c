@@ -7,7 +7,8 @@
  *
  * Invariants. I1: tail - head + held <= capacity and <= slots, so that a permit neither fails nor waits, nor needs memory.
  * I2: `claim` lends what only a closed queue holds; there nobody is given room any more, so that the slots can stay as they
- * are. A reader, who would lend from an open queue, takes copies (`lends` is false). */
+ * are; and once it is closed the memory stays, too, whoever was about to grow or to shrink it. A reader, who would lend from an
+ * open queue, takes copies (`lends` is false). */
 #include "queue/locked_ring.h"
 
 #include "base/alloc.h"
@@ -58,7 +59,7 @@ static char *move_to(uvf__locked_ring_t *q, char *items, size_t slots) {
   return old;
 }
 
-/* Makes the ring larger than it is now; gives the lock up meanwhile. 0 or UV_ENOMEM. */
+/* Makes the ring larger than it is now, unless it is closed meanwhile: it gives the lock up. 0 or UV_ENOMEM. */
 static int grow(uvf__locked_ring_t *q) {
   size_t slots = q->slots == 0 ? FIRST_SLOTS : q->slots * 2, stride = uvf__item_stride(q->base.item_size);
   char *items = NULL;
@@ -66,7 +67,7 @@ static int grow(uvf__locked_ring_t *q) {
   if (slots <= SIZE_MAX / 2 / (stride == 0 ? 1 : stride)) items = (char *)uvf__calloc_line(slots * stride);
   uvf__lock(&q->lock);
   if (items == NULL) return UV_ENOMEM;
-  if (q->slots < slots) items = move_to(q, items, slots);
+  if (q->how == 0 && q->slots < slots) items = move_to(q, items, slots); /* I2 */
   uvf__unlock(&q->lock);
   uvf__free_line(items);
   uvf__lock(&q->lock);
@@ -75,7 +76,7 @@ static int grow(uvf__locked_ring_t *q) {
 
 /* The memory to be freed after the lock; NULL: keep it. */
 static char *shrink(uvf__locked_ring_t *q) {
-  if (q->slots <= KEPT_SLOTS || q->slots == q->capacity || used(q) > 0) return NULL;
+  if (q->how != 0 || q->slots <= KEPT_SLOTS || q->slots == q->capacity || used(q) > 0) return NULL; /* I2 */
   char *items = q->items;
   q->items = NULL;
   q->slots = 0;
