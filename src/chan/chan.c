@@ -13,6 +13,8 @@
 #include "base/alloc.h"
 #include "base/check.h"
 
+char uvf__no_bytes;
+
 void uvf__chan_hold(uvf__chan_t *c) {
   a_add(&c->mem, 1, relaxed); /* C-1 */
 }

@@ -133,6 +133,7 @@ _Static_assert(offsetof(uvf__chan_t, waits.lock) <= UVF_CACHE_LINE, "marks must 
 #endif
 
 extern const uvf__chan_kind_t uvf__queued, uvf__rendezvous;
+extern char uvf__no_bytes; /* chan.c; nobody reads or writes it */
 
 static inline uvf__chan_t *uvf__chan_of_tx(const uvf_tx_t *tx) {
   return uvf__container((uintptr_t)tx, uvf__chan_t, tx);
@@ -151,9 +152,11 @@ static inline bool uvf__chan_foreign(const uvf__chan_t *c) {
   return c->generation != uvf__fork_generation();
 }
 
-/* May `item` be this channel's? */
-static inline bool uvf__chan_item_ok(const uvf__chan_t *c, const void *item) {
-  return item != NULL || c->item_size == 0;
+/* The caller's pointer to an item or to several. NULL: it may not be this channel's; if it was NULL for items without bytes, it is a
+ * pointer now, so that the queues may count from it. */
+static inline void *uvf__chan_item(const uvf__chan_t *c, const void *item) {
+  if (item == NULL && c->item_size == 0) return &uvf__no_bytes;
+  return (void *)(uintptr_t)item;
 }
 
 /* create.c. Makes a channel, one reference on each end, from options that were checked. Behind it lie `extra` bytes, zeroed; for a

@@ -39,7 +39,7 @@ int uvf_reserve(uvf_loop_t *l, uvf_req_t *req, uvf_tx_t *tx, uvf_permit_t *p, ui
 
 int uvf_permit_send(uvf_permit_t *p, const void *item) {
   uvf_tx_t *tx = p == NULL ? NULL : permit_of(p)->tx;
-  if (tx == NULL || !uvf__chan_item_ok(uvf__chan_of_tx(tx), item)) return UV_EINVAL;
+  if (tx == NULL || (item = uvf__chan_item(uvf__chan_of_tx(tx), item)) == NULL) return UV_EINVAL;
   int r = uvf__chan_of_tx(tx)->kind->send_held(uvf__chan_of_tx(tx), item);
   if (r != 0 && r != UV_EPIPE) return r; /* it is still there */
   permit_of(p)->tx = NULL;

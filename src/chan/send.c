@@ -7,20 +7,20 @@
 #include "wait/threads.h"
 
 int uvf_try_send(uvf_tx_t *tx, const void *item) {
-  if (tx == NULL || !uvf__chan_item_ok(uvf__chan_of_tx(tx), item)) return UV_EINVAL;
+  if (tx == NULL || (item = uvf__chan_item(uvf__chan_of_tx(tx), item)) == NULL) return UV_EINVAL;
   uvf__chan_t *c = uvf__chan_of_tx(tx);
   int r = c->kind->send(c, item, 1);
   return r > 0 ? 0 : r;
 }
 
 int uvf_try_send_n(uvf_tx_t *tx, const void *items, int n) {
-  if (tx == NULL || n < 1 || !uvf__chan_item_ok(uvf__chan_of_tx(tx), items)) return UV_EINVAL;
+  if (tx == NULL || n < 1 || (items = uvf__chan_item(uvf__chan_of_tx(tx), items)) == NULL) return UV_EINVAL;
   uvf__chan_t *c = uvf__chan_of_tx(tx);
   return c->kind->send(c, items, n);
 }
 
 int uvf_send_sync(uvf_tx_t *tx, const void *item, uint64_t timeout_ms) {
-  if (tx == NULL || !uvf__chan_item_ok(uvf__chan_of_tx(tx), item)) return UV_EINVAL;
+  if (tx == NULL || (item = uvf__chan_item(uvf__chan_of_tx(tx), item)) == NULL) return UV_EINVAL;
   if (uvf__threads_runs_loop()) return UVF_EDEADLK;
   uvf__chan_t *c = uvf__chan_of_tx(tx);
   int r = c->kind->send(c, item, 1);
@@ -31,7 +31,7 @@ int uvf_send_sync(uvf_tx_t *tx, const void *item, uint64_t timeout_ms) {
 }
 
 int uvf_send(uvf_loop_t *l, uvf_req_t *req, uvf_tx_t *tx, const void *item, uint64_t timeout_ms, uvf_cb cb) {
-  if (tx == NULL || !uvf__chan_item_ok(uvf__chan_of_tx(tx), item)) return UV_EINVAL;
+  if (tx == NULL || (item = uvf__chan_item(uvf__chan_of_tx(tx), item)) == NULL) return UV_EINVAL;
   uvf__chan_t *c = uvf__chan_of_tx(tx);
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
   return uvf__request_start(l, req, c->kind->send_wait, uvf_tx_retain(tx), (void *)(uintptr_t)item, timeout_ms, cb);

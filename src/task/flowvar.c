@@ -212,7 +212,7 @@ const void *uvf_flowvar_value(const uvf_flowvar_t *fv) {
 int uvf_flowvar_take(uvf_flowvar_t *fv, void *value) {
   if (fv == NULL) return UV_EINVAL;
   uvf__chan_t *c = uvf__chan_of_flowvar(fv);
-  if (!uvf__chan_item_ok(c, value)) return UV_EINVAL;
+  if ((value = uvf__chan_item(c, value)) == NULL) return UV_EINVAL;
   if (uvf__chan_foreign(c)) return UV_ENOTSUP;
   int r = c->ops->recv(&c->q.base, value, 1);
   if (r > 0) return 0;
