@@ -219,5 +219,7 @@ const char *uvf__rx_name(const void *rx);
 /* stats.c */
 void uvf__chan_count_returned(uvf__chan_t *c);
 void uvf__chan_note_length(uvf__chan_t *c, uint64_t length);
+/* There was no room: so many items it has at the most. */
+void uvf__chan_note_full(uvf__chan_t *c);
 
 #endif

@@ -40,6 +40,7 @@ static int drop_newest(uvf__chan_t *c, const char *items, int n) {
   if (done < 0) done = 0;
   if (c->ops->closed(uvf__queue_of(c)) != 0) return done > 0 ? done : UV_EPIPE;
   if (done < n) {
+    uvf__chan_note_full(c);
     a_add(&c->turned_away, (uint64_t)(n - done), relaxed); /* V1 */
     /* The items are moved in by this call, so they are the channel's to drop. */
     uvf__chan_drop_items(c, (void *)(uintptr_t)(items + (size_t)done * c->item_size), n - done);
@@ -50,6 +51,7 @@ static int drop_newest(uvf__chan_t *c, const char *items, int n) {
 /* Moves one item in, whatever it costs; but behind those who wait: they have been served as far as that goes. */
 static int replace(uvf__chan_t *c, const void *item) {
   uvf__evicted_t e;
+  uvf__chan_note_full(c);
   uvf__evicted_init(&e, c);
   int r = e.ready ? uvf__evict_for(c, item, &e) : UV_ENOMEM;
   if (r == 0) uvf__queued_published(c, 1);

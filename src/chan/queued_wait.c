@@ -24,7 +24,7 @@ static int send_attempt(uvf__waiter_t *w) {
 }
 
 static bool send_enlist(uvf__waiter_t *w, bool front) {
-  uvf__chan_note_length(tx_chan(w), tx_chan(w)->capacity);
+  uvf__chan_note_full(tx_chan(w));
   uvf__queued_enlist_sender(tx_chan(w), w, front);
   return true;
 }

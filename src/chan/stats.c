@@ -17,6 +17,12 @@ void uvf__chan_note_length(uvf__chan_t *c, uint64_t length) {
   }
 }
 
+void uvf__chan_note_full(uvf__chan_t *c) {
+  uvf__counts_t counts;
+  c->kind->counts(c, &counts);
+  uvf__chan_note_length(c, counts.sent - counts.taken);
+}
+
 static size_t length(uvf__chan_t *c) {
   uvf__counts_t counts;
   if (uvf__chan_foreign(c)) return 0;

@@ -106,6 +106,50 @@ static void a_full_channel_is_noticed_by_who_waits(void **state) {
   chan_close(&c);
 }
 
+static void a_channel_that_drops_notices_when_it_is_full(void **state) {
+  (void)state;
+  for (int newest = 0; newest < 2; newest++) {
+    uvf_chan_options_t o = {.item_size = sizeof(payload_t),
+                            .capacity = 4,
+                            .overflow = newest != 0 ? UVF_OVERFLOW_DROP_NEWEST : UVF_OVERFLOW_DROP_OLDEST};
+    uvf_tx_t *tx;
+    uvf_rx_t *rx;
+    uvf_chan_stats_t s;
+    payload_t p = item(0, 0);
+    assert_int_equal(uvf_chan_create(&o, &tx, &rx), 0);
+    for (int i = 0; i < 10; i++)
+      assert_int_equal(uvf_try_send(tx, &p), 0);
+    while (uvf_try_recv(rx, &p) == 0) {
+    }
+    uvf_rx_stats(rx, &s);
+    assert_int_equal(s.dropped, 6);
+    assert_int_equal(s.high_water, 4);
+    uvf_tx_release(tx);
+    uvf_rx_release(rx);
+  }
+}
+
+/* Permits take room, but are no items. */
+static void permits_are_not_items(void **state) {
+  uvf_chan_options_t o = {.item_size = sizeof(payload_t), .capacity = 4};
+  uvf_tx_t *tx;
+  uvf_rx_t *rx;
+  uvf_chan_stats_t s;
+  uvf_permit_t permits[4];
+  payload_t p = item(0, 0);
+  (void)state;
+  assert_int_equal(uvf_chan_create(&o, &tx, &rx), 0);
+  for (int i = 0; i < 4; i++)
+    assert_int_equal(uvf_try_reserve(tx, &permits[i]), 0);
+  assert_int_equal(uvf_send_sync(tx, &p, 1), UV_ETIMEDOUT);
+  uvf_rx_stats(rx, &s);
+  assert_int_equal(s.high_water, 0);
+  for (int i = 0; i < 4; i++)
+    uvf_permit_release(&permits[i]);
+  uvf_tx_release(tx);
+  uvf_rx_release(rx);
+}
+
 static void expect_name(const char *name, const char *expected) {
   uvf_chan_options_t o = {.item_size = 4, .capacity = 1, .name = name};
   uvf_tx_t *tx;
@@ -253,6 +297,8 @@ int main(void) {
       CASE(a_rendezvous_has_no_length, RENDEZVOUS),
       CASE(sends_that_came_back_are_counted, LIMITED | RENDEZVOUS),
       CASE(a_full_channel_is_noticed_by_who_waits, LIMITED),
+      CASE(a_channel_that_drops_notices_when_it_is_full, 0),
+      CASE(permits_are_not_items, 0),
       CASE(a_name_is_cut_off_after_31_bytes, 0),
       CASE(null_is_left_alone, 0),
       CASE(case_07_never_above_the_capacity_while_others_work, ALL),
