@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* libuv's thread pool as an executor: a runner is one uv_queue_work. As many are under way as the pool has threads; each takes job
  * after job and gives its thread back after POOL_US, so that files and names get their turn. uv_queue_work may be called on the
- * loop's thread alone: from elsewhere a runner starts by way of a post. */
+ * loop's thread alone: from elsewhere a runner starts by way of a post. For the same reason a thread that was given back is not seen
+ * again before the loop's next turn; so they are given back one at a time, and while the loop stands still the others work on. */
 #include <uv.h>
 #include <uvflow/uv.h>
 
@@ -19,11 +20,13 @@ typedef struct {
   uv_work_t work;
   uvf_post_t post;
   pool_t *pool;
+  bool spent; /* under the executor's lock: its thread is the one that is given back */
 } slot_t;
 
 struct pool_s {
   uvf_executor_t base;
   uvf__attached_t attached;
+  bool leaving; /* under the executor's lock: some slot is spent */
   slot_t slots[];
 };
 
@@ -34,23 +37,26 @@ static pool_t *pool_of(uvf_executor_t *ex) {
 static void left(slot_t *s, bool lost) {
   pool_t *p = s->pool;
   uvf__executor_hold(&p->base); /* for the look at the end */
+  uvf__lock(&p->base.waits.lock);
+  if (s->spent) p->leaving = s->spent = false;
+  uvf__unlock(&p->base.waits.lock);
   uvf__runner_gone(&p->base, &s->free, lost);
   uvf__attached_check(&p->attached);
   uvf__executor_unhold(&p->base);
 }
 
 /* All loops share the pool's threads. If there is only one, who runs on it must not block for what waits there, whatever the loop. */
-static _Thread_local bool on_pool;
+static _Thread_local slot_t *on_pool; /* NULL: this thread is none of the pool's */
 
 static bool is_member(void *pool) {
   (void)pool;
-  return on_pool;
+  return on_pool != NULL;
 }
 
 static void on_work(uv_work_t *work) {
-  on_pool = true;
-  uvf__runner_run(&((slot_t *)work->data)->pool->base);
-  on_pool = false;
+  on_pool = (slot_t *)work->data;
+  uvf__runner_run(&on_pool->pool->base);
+  on_pool = NULL;
 }
 
 static void after_work(uv_work_t *work, int status) {
@@ -77,8 +83,9 @@ static int start(uvf_executor_t *ex, uvf__link_t *slot) {
 }
 
 static bool spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
-  (void)ex;
-  return now_us - began_us >= POOL_US;
+  pool_t *p = pool_of(ex);
+  if (now_us - began_us < POOL_US || p->leaving) return false;
+  return p->leaving = on_pool->spent = true;
 }
 
 static void destroy(uvf_executor_t *ex) {

@@ -264,6 +264,42 @@ static void spawned_from_other_threads(void **state) {
   uvf_executor_release(pool);
 }
 
+/* ---- a loop that stands still ---- */
+
+static void counts_done(uvf_req_t *req, int status) {
+  ++*(int *)req->data;
+  assert_int_equal(status, 0);
+}
+
+static int takes_milliseconds(uvf_task_t *task, void *arg, void *value) {
+  (void)task;
+  (void)value;
+  uv_sleep(3); /* longer than a runner keeps its thread where others want it */
+  atomic_fetch_add((atomic_int *)arg, 1);
+  return 0;
+}
+
+/* A thread that is given back comes again by way of the loop. As with uv_queue_work, what was queued is done without it. */
+static void the_pool_works_on_while_the_loop_stands_still(void **state) {
+  enum { JOBS = 40 };
+  static uvf_req_t reqs[JOBS];
+  fixture_t f;
+  atomic_int ran = 0;
+  int done = 0;
+  open_fixture(&f, state);
+  memset(reqs, 0, sizeof reqs);
+  for (int i = 0; i < JOBS; i++) {
+    reqs[i].data = &done;
+    assert_int_equal(uvf_offload(f.loop, &reqs[i], uvf_loop_pool(f.loop), takes_milliseconds, &ran, counts_done), 0);
+  }
+  for (int ms = 0; atomic_load(&ran) < JOBS && ms < TEST_PATIENCE_S * 1000; ms++)
+    uv_sleep(1);
+  assert_int_equal(atomic_load(&ran), JOBS);
+  run(&f);
+  assert_int_equal(done, JOBS);
+  close_fixture(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       BOTH(case_48_two_strings_under_full_load),
@@ -271,6 +307,7 @@ int main(void) {
       BOTH(a_burst_of_offloads),
       BOTH(detached_in_the_middle_of_a_burst),
       BOTH(spawned_from_other_threads),
+      BOTH(the_pool_works_on_while_the_loop_stands_still),
   };
   return RUN_TESTS(tests);
 }
