@@ -21,7 +21,7 @@ static bool has_runners(uvf_executor_t *ex) {
 }
 
 void uvf__attached_check(uvf__attached_t *a) {
-  if (!a->ending || has_runners(a->ex)) return;
+  if (!a->ending || a->out > 0 || has_runners(a->ex)) return;
   a->ending = false;
   uvf__loop_remove_op(a->loop, &a->op);
   uvf__loop_poll(a->loop, true); /* the detach looks whether that was the last op */

@@ -12,7 +12,8 @@ typedef struct {
   uvf_executor_t *ex; /* constant; while registered with a reference, the loop's */
   uvf_loop_t *loop;   /* constant; with a reference on its memory */
   int which;          /* of loop->own */
-  bool ending;        /* loop's thread: aborted, waits for the runners */
+  uint32_t out;       /* loop's thread: what it will still hear of, when its runners have long gone */
+  bool ending;        /* loop's thread: aborted, waits for all that */
 } uvf__attached_t;
 
 /* Sets one up for an executor that is being made; and undoes that. */

@@ -93,6 +93,8 @@ struct uvf_executor_s {
   uint32_t looking;         /* of these: have no job, but will look for one */
   uint32_t threads;         /* of its own that have not ended */
   uint64_t told;            /* of room, and have not had their turn */
+  uint32_t slots_out;       /* not free */
+  bool slotted;             /* constant: a runner needs a slot */
   bool lingering;           /* one of those looking waits for work to come */
   bool closed, aborted, paused, ended;
   uvf__pace_t pace; /* of lingering */
@@ -160,6 +162,9 @@ void uvf__runner_run(uvf_executor_t *ex);
 /* It has left its thread (or, lost: never came to run), which is free for another. Starts one if there is work; after a lost one,
  * what waits is cancelled if no other is left. */
 void uvf__runner_gone(uvf_executor_t *ex, uvf__link_t *slot, bool lost);
+
+/* A slot that a runner left out when it was gone (NULL) can be used again. Starts one if there is work. */
+void uvf__runner_slot_back(uvf_executor_t *ex, uvf__link_t *slot);
 
 /* Under the lock: another runner is wanted, and is counted from now on; *slot is its slot if the kind has any. */
 bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot);

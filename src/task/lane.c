@@ -116,6 +116,7 @@ int uvf_lane_create(uvf_executor_t *on, const uvf_lane_options_t *o, uvf_executo
     uvf__free(lane);
     return r;
   }
+  lane->base.slotted = true;
   for (uint32_t i = 0; i < runners; i++) {
     lane->slots[i].lane = &lane->base;
     lane->slots[i].job.type = &runner_type;

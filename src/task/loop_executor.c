@@ -54,6 +54,7 @@ static uvf__attached_t *make(uvf_loop_t *loop) {
   }
   e->post.data = e;
   uvf__list_push_back(&e->base.slots, &e->slot);
+  e->base.slotted = true;
   uvf__attached_init(&e->attached, &e->base, loop, UVF__OWN_THREAD);
   return &e->attached;
 }

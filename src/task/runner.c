@@ -46,9 +46,11 @@ bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot) {
   if (ex->paused || ex->queued <= ex->looking || ex->running + ex->looking >= ex->max_running) return false;
   if (ex->runners >= ex->max_runners) return false;
   if (uvf__crowded(ex) && (ex->crowd.watched || ex->looking > 0)) return false; /* one is enough, to watch */
+  *slot = uvf__list_first(&ex->slots);
+  if (ex->slotted && (*slot == NULL || (ex->runners > 0 && ex->slots_out >= 2 * ex->max_runners))) return false;
   ex->runners++;
   ex->looking++;
-  *slot = uvf__list_first(&ex->slots);
+  if (ex->slotted) ex->slots_out++;
   if (*slot != NULL) uvf__unlink(*slot);
   return true;
 }
@@ -233,11 +235,16 @@ void uvf__runner_run(uvf_executor_t *ex) {
 
 /* ---- starting and leaving ---- */
 
+static void put_slot(uvf_executor_t *ex, uvf__link_t *slot) {
+  uvf__list_push_back(&ex->slots, slot);
+  ex->slots_out--;
+}
+
 /* Takes a runner that was wanted off the books. True: the executor has ended with it. */
 static bool uncount(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
   ex->runners--;
   if (lost) ex->looking--;
-  if (slot != NULL) uvf__list_push_back(&ex->slots, slot);
+  if (slot != NULL) put_slot(ex, slot);
   return uvf__executor_ends(ex);
 }
 
@@ -267,6 +274,14 @@ void uvf__runner_gone(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
   uvf__executor_tell_all(ex);
   if (lost || (more && uvf__runners_start(ex, slot) != 0)) uvf__executor_strand(ex);
   uvf__executor_unhold(ex); /* the runner's */
+}
+
+void uvf__runner_slot_back(uvf_executor_t *ex, uvf__link_t *slot) {
+  uvf__lock(&ex->waits.lock);
+  put_slot(ex, slot);
+  bool more = uvf__runner_wanted(ex, &slot);
+  uvf__unlock(&ex->waits.lock);
+  if (more && uvf__runners_start(ex, slot) != 0) uvf__executor_strand(ex);
 }
 
 void uvf__executor_over(uvf_executor_t *ex, uvf__job_t *job, int status) {

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* libuv's thread pool as an executor: a runner is one uv_queue_work. As many are under way as the pool has threads; each takes job
  * after job and gives its thread back after POOL_US, so that files and names get their turn. uv_queue_work may be called on the
- * loop's thread alone: from elsewhere a runner starts by way of a post. For the same reason a thread that was given back is not seen
- * again before the loop's next turn; so they are given back one at a time, and while the loop stands still the others work on. */
+ * loop's thread alone: from elsewhere a runner starts by way of a post.
+ *
+ * The loop hears of what has left its thread no sooner than in its next turn, and may stand still until then, in one long callback.
+ * So a runner is gone when it leaves its thread, and only its slot, with the uv_work_t, comes back with the loop: there are more
+ * slots than threads; but beyond two for each they are for the case that no runner is left, so that a burst takes a handful. And of
+ * runners that have spent their time one at a time leaves, while the others work on. */
 #include <uv.h>
 #include <uvflow/uv.h>
 
@@ -12,6 +16,7 @@
 #include "task/attached.h"
 
 #define POOL_US 2000
+#define SLOTS 64 /* beyond one for each thread */
 
 typedef struct pool_s pool_t;
 
@@ -34,17 +39,6 @@ static pool_t *pool_of(uvf_executor_t *ex) {
   return uvf__container(ex, pool_t, base);
 }
 
-static void left(slot_t *s, bool lost) {
-  pool_t *p = s->pool;
-  uvf__executor_hold(&p->base); /* for the look at the end */
-  uvf__lock(&p->base.waits.lock);
-  if (s->spent) p->leaving = s->spent = false;
-  uvf__unlock(&p->base.waits.lock);
-  uvf__runner_gone(&p->base, &s->free, lost);
-  uvf__attached_check(&p->attached);
-  uvf__executor_unhold(&p->base);
-}
-
 /* All loops share the pool's threads. If there is only one, who runs on it must not block for what waits there, whatever the loop. */
 static _Thread_local slot_t *on_pool; /* NULL: this thread is none of the pool's */
 
@@ -54,24 +48,46 @@ static bool is_member(void *pool) {
 }
 
 static void on_work(uv_work_t *work) {
-  on_pool = (slot_t *)work->data;
-  uvf__runner_run(&on_pool->pool->base);
+  slot_t *s = (slot_t *)work->data;
+  on_pool = s;
+  uvf__runner_run(&s->pool->base);
   on_pool = NULL;
+  uvf__runner_gone(&s->pool->base, NULL, false);
 }
 
 static void after_work(uv_work_t *work, int status) {
+  slot_t *s = (slot_t *)work->data;
+  pool_t *p = s->pool;
   (void)status; /* nobody cancels it */
-  left((slot_t *)work->data, false);
+  uvf__lock(&p->base.waits.lock);
+  if (s->spent) p->leaving = s->spent = false;
+  uvf__unlock(&p->base.waits.lock);
+  p->attached.out--;
+  uvf__runner_slot_back(&p->base, &s->free);
+  uvf__attached_check(&p->attached);
+  uvf__executor_unhold(&p->base); /* the slot's */
 }
 
 static int queue_work(slot_t *s) {
+  pool_t *p = s->pool;
   s->work.data = s;
-  return uv_queue_work(uvf_loop_uv(s->pool->attached.loop), &s->work, on_work, after_work);
+  uvf__executor_hold(&p->base); /* the slot's */
+  p->attached.out++;
+  int r = uv_queue_work(uvf_loop_uv(p->attached.loop), &s->work, on_work, after_work);
+  if (r == 0) return 0;
+  p->attached.out--;
+  uvf__executor_unhold(&p->base);
+  return r;
 }
 
 static void on_post(uvf_post_t *post, int status) {
   slot_t *s = (slot_t *)post->data;
-  if (status != 0 || queue_work(s) != 0) left(s, true);
+  pool_t *p = s->pool;
+  if (status == 0 && queue_work(s) == 0) return;
+  uvf__executor_hold(&p->base); /* for the look at the end */
+  uvf__runner_gone(&p->base, &s->free, true);
+  uvf__attached_check(&p->attached);
+  uvf__executor_unhold(&p->base);
 }
 
 static int start(uvf_executor_t *ex, uvf__link_t *slot) {
@@ -107,7 +123,8 @@ static uint32_t pool_threads(void) {
 static uvf__attached_t *make(uvf_loop_t *loop) {
   if (uvf_loop_uv(loop) == NULL) return NULL;
   uint32_t threads = pool_threads();
-  pool_t *p = uvf__calloc(1, sizeof *p + threads * sizeof(slot_t));
+  uint32_t slots = threads + SLOTS;
+  pool_t *p = uvf__calloc(1, sizeof *p + slots * sizeof(slot_t));
   if (p == NULL) return NULL;
   const uvf__executor_setup_t setup = {
       &pool_type, NULL, "libuv's pool", UVF__NO_LIMIT, UINT32_MAX, threads, threads == 1 ? is_member : NULL, NULL};
@@ -115,7 +132,8 @@ static uvf__attached_t *make(uvf_loop_t *loop) {
     uvf__free(p);
     return NULL;
   }
-  for (uint32_t i = 0; i < threads; i++) {
+  p->base.slotted = true;
+  for (uint32_t i = 0; i < slots; i++) {
     p->slots[i].pool = p;
     uvf__list_push_back(&p->base.slots, &p->slots[i].free);
   }
