@@ -25,7 +25,9 @@ typedef struct uvf_task_s uvf_task_t;
 
 /** What a work function may answer besides 0 and errors. */
 enum {
-  UVF_LATER = 1 /**< not ended yet: uvf_task_finish comes later (or came already), from any thread */
+  /** Not ended yet: uvf_task_finish comes later (or came already), from any thread. Until then it counts as running in
+   *  its lane; so what will finish it must not wait in a lane that is full of such work. */
+  UVF_LATER = 1
 };
 
 /**
@@ -78,6 +80,7 @@ UVF_EXTERN int uvf_task_finish(uvf_task_t *task, int status, const void *value);
  * until `done`. Cancel it by uvf_cancel: 0 (it never ran; UV_ECANCELED comes), UV_EBUSY (it runs: it is asked to stop,
  * and its own result comes) or UV_EALREADY (it has ended; the callback is on its way). Detaching the loop does the
  * same to all of its offloads, and waits for what runs. You may release the executor at once.
+ * uvf_req_unref does not count for work that runs on libuv's pool, which keeps the loop alive by itself.
  * Status: what the work returned or was finished with, or UV_ECANCELED (it never ran).
  * Returns 0 (done will be called), or there is no callback: UV_EAGAIN (lane full, see uvf_wait_room), UV_EPIPE
  * (executor closed), UV_EINVAL (NULL), UV_EPERM (another thread), UV_EBUSY (the request is in use), UV_ECANCELED (the
