@@ -90,6 +90,7 @@ struct uvf_executor_s {
   uvf__link_t beside;       /* lane: on that list; under the lock of what it is on */
   uint64_t queued, running; /* jobs; the statistics and the capacity count tasks only */
   uint32_t runners;         /* asked for and not gone */
+  uint32_t leaving;         /* of these: have looked for the last time */
   uint32_t looking;         /* of these: have no job, but will look for one */
   uint32_t threads;         /* of its own that have not ended */
   uint64_t told;            /* of room, and have not had their turn */

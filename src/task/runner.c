@@ -44,10 +44,11 @@ bool uvf__runner_blocks(const uvf__where_t *where) {
 
 bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot) {
   if (ex->paused || ex->queued <= ex->looking || ex->running + ex->looking >= ex->max_running) return false;
-  if (ex->runners >= ex->max_runners) return false;
+  uint32_t staying = ex->runners - ex->leaving;
+  if (staying >= ex->max_runners) return false;
   if (uvf__crowded(ex) && (ex->crowd.watched || ex->looking > 0)) return false; /* one is enough, to watch */
   *slot = uvf__list_first(&ex->slots);
-  if (ex->slotted && (*slot == NULL || (ex->runners > 0 && ex->slots_out >= 2 * ex->max_runners))) return false;
+  if (ex->slotted && (*slot == NULL || (staying > 0 && ex->slots_out >= 2 * ex->max_runners))) return false;
   ex->runners++;
   ex->looking++;
   if (ex->slotted) ex->slots_out++;
@@ -187,28 +188,43 @@ static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   if (r->had) r->number = uvf__crowd_begin(&ex->crowd);
   if (next == NULL && !r->look && !r->watch) {
     ex->looking--;
+    ex->leaving++;
     uvf__crowd_leave(ex);
   }
   return next;
 }
 
-/* The visit to the lock: what is over is handed back, and the next job is taken. */
+/* No lock held: the rest of a job that is over. */
+static void settle_job(uvf_executor_t *ex, uvf__job_t *over, void (*settle)(uvf__job_t *)) {
+  if (over == NULL) return;
+  if (settle != NULL) settle(over);
+  uvf__executor_unhold(ex);
+}
+
+/* The visit to the lock: what is over is handed back, and the next job is taken. A lane's runner queues itself again as it ends:
+ * before this one looks for its next job, so that nobody else need be started for it. */
 static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   uvf__bells_t bells = uvf__bells_none();
   uvf__job_t *over = r->over;
   void (*settle)(uvf__job_t *) = over != NULL ? over->type->settle : NULL;
   uvf__link_t *slot = NULL;
-  bool watched = r->watch;
+  bool watched = r->watch, again = over != NULL && !over->type->counted;
   uvf__lock(&ex->waits.lock);
   come_back(ex, r, &bells);
+  if (again) {
+    uvf__unlock(&ex->waits.lock);
+    uvf__bells_ring(&bells);
+    settle_job(ex, over, settle);
+    over = NULL;
+    uvf__lock(&ex->waits.lock);
+  }
   uvf__job_t *next = choose(ex, r);
   bool start = watched && uvf__runner_wanted(ex, &slot); /* it took over: somebody else is to watch */
   bool more = uvf__executor_tell(ex, &bells);
   uint64_t until_us = ex->pace.until;
   uvf__unlock(&ex->waits.lock);
   uvf__bells_ring(&bells);
-  if (settle != NULL) settle(over);
-  if (over != NULL) uvf__executor_unhold(ex);
+  settle_job(ex, over, settle);
   if (more) uvf__executor_tell_all(ex);
   if (start) (void)uvf__runners_start(ex, slot); /* if that fails, this one goes on alone */
   if (r->look) linger(ex, until_us);
@@ -243,7 +259,10 @@ static void put_slot(uvf_executor_t *ex, uvf__link_t *slot) {
 /* Takes a runner that was wanted off the books. True: the executor has ended with it. */
 static bool uncount(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
   ex->runners--;
-  if (lost) ex->looking--;
+  if (lost)
+    ex->looking--;
+  else
+    ex->leaving--;
   if (slot != NULL) put_slot(ex, slot);
   return uvf__executor_ends(ex);
 }

@@ -6,7 +6,7 @@
  * The loop hears of what has left its thread no sooner than in its next turn, and may stand still until then, in one long callback.
  * So a runner is gone when it leaves its thread, and only its slot, with the uv_work_t, comes back with the loop: there are more
  * slots than threads; but beyond two for each they are for the case that no runner is left, so that a burst takes a handful. And of
- * runners that have spent their time one at a time leaves, while the others work on. */
+ * runners that have spent their time one at a time leaves, and only if others work on. */
 #include <uv.h>
 #include <uvflow/uv.h>
 
@@ -101,6 +101,8 @@ static int start(uvf_executor_t *ex, uvf__link_t *slot) {
 static bool spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
   pool_t *p = pool_of(ex);
   if (now_us - began_us < POOL_US || p->leaving) return false;
+  if (ex->max_runners > 1 && ex->runners - ex->leaving < 2)
+    return false; /* it leaves the other threads to files anyway */
   return p->leaving = on_pool->spent = true;
 }
 
