@@ -218,9 +218,12 @@ static void two_loops_bounce_an_item(void **state) {
   b.in = ab.rx;
   b.out = uvf_tx_retain(ba.tx);
   a.hops = b.hops = EACH / 10;
+  /* Before a sends, too: with UVF_SPSC one thread at a time. A rendezvous needs its receiver. */
+  bool early = ab.kind->bit != RENDEZVOUS;
+  if (early) assert_int_equal(uvf_try_send(ab.tx, &it), 0);
   thread_start(&a.thread, runs_a_bouncer, &a);
   thread_start(&b.thread, runs_a_bouncer, &b);
-  assert_int_equal(uvf_send_sync(ab.tx, &it, UVF_FOREVER), 0);
+  if (!early) assert_int_equal(uvf_send_sync(ab.tx, &it, UVF_FOREVER), 0);
   uvf_tx_release(ab.tx);
   uvf_tx_release(ba.tx);
   thread_join(&a.thread);
