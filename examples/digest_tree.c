@@ -112,6 +112,7 @@ static int hash_batch(uvf_task_t *task, void *arg, void *value) {
     if (e->error < 0) r = e->error;
   }
   if (h != NULL) put_hasher(w, h);
+  hash_thread_end();
   if (r == 0)
     *(batch_t **)value = w->batch;
   else

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -29,6 +30,10 @@ void hasher_free(hasher_t *h) {
   EVP_MD_CTX_free(h->md);
   free(h->block);
   free(h);
+}
+
+void hash_thread_end(void) {
+  OPENSSL_thread_stop();
 }
 
 void hasher_drop(void *item, void *data) {

@@ -18,6 +18,9 @@ typedef struct {
 int hasher_create(_Atomic uint64_t *progress, hasher_t **hasher);
 void hasher_free(hasher_t *h);
 
+/* Frees what libcrypto keeps for the calling thread. The threads of an executor may still be on their way out when the program ends. */
+void hash_thread_end(void);
+
 /* A drop callback (uvf_drop_cb) for channels whose items are hasher_t pointers. */
 void hasher_drop(void *item, void *data);
 

@@ -153,13 +153,15 @@ static void promise_5_blocked_producers_get_through_in_order_of_arrival(void **s
 
 /* ---- two loops ---- */
 
+enum { SENDS = 8 };
+
 /* Bounces a counter: receives on `in`, sends one more on `out`. */
 typedef struct {
   uvl_t l;
   thread_t thread;
   uvf_reader_t rd;
-  uvf_req_t req[2]; /* a reply may come before the callback of the send that it replies to */
-  payload_t item[2];
+  uvf_req_t req[SENDS]; /* replies may come before the callbacks of the sends that they reply to */
+  payload_t item[SENDS];
   uvf_tx_t *out;
   uvf_rx_t *in;
   uint32_t hops;
@@ -175,7 +177,9 @@ static void bounces(uvf_reader_t *rd, int n, void *items) {
   bouncer_t *b = rd->data;
   const payload_t *in = items;
   for (int i = 0; i < n; i++) {
-    int k = uvf_req_active(&b->req[0]) ? 1 : 0;
+    int k = 0;
+    while (k < SENDS - 1 && uvf_req_active(&b->req[k]))
+      k++;
     b->done = in[i].seq >= b->hops;
     if (b->done) {
       (void)uvf_reader_stop(rd);
@@ -195,7 +199,9 @@ static void bounces(uvf_reader_t *rd, int n, void *items) {
 
 static void runs_a_bouncer(void *arg) {
   bouncer_t *b = arg;
-  b->rd.data = b->req[0].data = b->req[1].data = b;
+  b->rd.data = b;
+  for (int k = 0; k < SENDS; k++)
+    b->req[k].data = b;
   b->wrong = uv_loop_init(&b->l.uv) != 0 || uvf_loop_attach(&b->l.uv, NULL, &b->l.loop) != 0 ||
              uvf_reader_start(b->l.loop, &b->rd, b->in, NULL, bounces) != 0;
   uvf_rx_release(b->in);
