@@ -28,6 +28,8 @@ typedef struct {
   journal_t *journal;
   uvf_req_t room;
   long written;
+  uv_async_t open; /* of the thread's: keeps the loop running until the thread has ended */
+  uvf_post_t ended;
 } writer_t;
 
 /* On some thread of the pool, never two at a time. */
@@ -63,7 +65,13 @@ static void on_room(uvf_req_t *req, int status) {
   write_on(req->data);
 }
 
-/* On a thread: it may block. */
+static void on_ended(uvf_post_t *post, int status) {
+  writer_t *w = post->data;
+  check(status, "post");
+  uv_close((uv_handle_t *)&w->open, NULL);
+}
+
+/* On a thread: it may block. Its lines start by way of the loop, which must be running for that. */
 static void write_all(void *arg) {
   writer_t *w = arg;
   for (long i = 0; i < LINES; i++) {
@@ -73,6 +81,7 @@ static void write_all(void *arg) {
       check(uvf_wait_room_sync(w->lane, UVF_FOREVER), "wait_room");
     check(r, "spawn");
   }
+  check(uvf_post(w->loop, &w->ended, on_ended), "post");
 }
 
 static int compute(uvf_task_t *task, void *arg, void *value) {
@@ -111,12 +120,14 @@ int main(int argc, char **argv) {
   check(uvf_lane_create(uvf_loop_pool(loop), &two, &numbers), "lane_create");
   writer_t by_loop = {.loop = loop, .lane = journal, .journal = &j}, by_thread = by_loop;
   by_loop.room.data = &by_loop;
+  by_thread.ended.data = &by_thread;
+  check(uv_async_init(uv, &by_thread.open, NULL), "async_init");
   check(uv_thread_create(&thread, write_all, &by_thread), "thread_create");
   write_on(&by_loop);
   check(uvf_spawn(numbers, compute, NULL, &number, &sum), "spawn");
   awaited.data = sum;
   check(uvf_await(loop, &awaited, sum, UVF_FOREVER, on_computed), "await");
-  check(uv_run(uv, UV_RUN_DEFAULT), "run"); /* until the loop has written all its lines, and has its sum */
+  check(uv_run(uv, UV_RUN_DEFAULT), "run"); /* until both have written all their lines, and the sum is there */
   check(uv_thread_join(&thread), "thread_join");
   check(uvf_executor_close(journal), "close");
   check(uvf_wait_idle(loop, &idle, journal, UVF_FOREVER, on_idle), "wait_idle");
