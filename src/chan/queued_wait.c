@@ -10,12 +10,6 @@ static uvf__chan_t *rx_chan(const uvf__waiter_t *w) {
   return uvf__chan_of_rx((uvf_rx_t *)w->object);
 }
 
-static void withdraw_from(uvf__chan_t *c, uvf__waitlist_t *list, uvf__waiter_t *w) {
-  uvf__lock(&c->waits.lock);
-  uvf__waits_unlink(&c->waits, list, w);
-  uvf__unlock(&c->waits.lock);
-}
-
 /* ---- senders, and who waits for a permit: served, never told to try ---- */
 
 static int send_attempt(uvf__waiter_t *w) {
@@ -30,7 +24,7 @@ static bool send_enlist(uvf__waiter_t *w, bool front) {
 }
 
 static void send_withdraw(uvf__waiter_t *w) {
-  withdraw_from(tx_chan(w), &tx_chan(w)->waits.tx, w);
+  uvf__waits_withdraw(&tx_chan(w)->waits, &tx_chan(w)->waits.tx, w);
   uvf__chan_count_returned(tx_chan(w));
 }
 
@@ -51,7 +45,7 @@ static bool reserve_enlist(uvf__waiter_t *w, bool front) {
 }
 
 static void reserve_withdraw(uvf__waiter_t *w) {
-  withdraw_from(tx_chan(w), &tx_chan(w)->waits.tx, w);
+  uvf__waits_withdraw(&tx_chan(w)->waits, &tx_chan(w)->waits.tx, w);
 }
 
 /* ---- receivers, and who waits for something to receive: told to try ---- */
@@ -78,7 +72,7 @@ static bool recv_enlist(uvf__waiter_t *w, bool front) {
 }
 
 static void recv_withdraw(uvf__waiter_t *w) {
-  withdraw_from(rx_chan(w), &rx_chan(w)->waits.rx, w);
+  uvf__waits_withdraw(&rx_chan(w)->waits, &rx_chan(w)->waits.rx, w);
 }
 
 static void recv_pass_on(uvf__waiter_t *w) {

@@ -172,9 +172,7 @@ static bool enlist(uvf__chan_t *c, uvf__waitlist_t *mine, uvf__waitlist_t *their
 }
 
 static void withdraw(uvf__chan_t *c, uvf__waitlist_t *mine, uvf__waiter_t *w) {
-  uvf__lock(&c->waits.lock);
-  uvf__waits_unlink(&c->waits, mine, w);
-  uvf__unlock(&c->waits.lock);
+  uvf__waits_withdraw(&c->waits, mine, w);
 }
 
 static bool send_enlist(uvf__waiter_t *w, bool front) {

@@ -34,9 +34,7 @@ static bool closed_enlist(uvf__waiter_t *w, bool front) {
 
 static void closed_withdraw(uvf__waiter_t *w) {
   uvf__chan_t *c = tx_chan(w);
-  uvf__lock(&c->waits.lock);
-  uvf__waits_unlink(&c->waits, &c->waits.end, w);
-  uvf__unlock(&c->waits.lock);
+  uvf__waits_withdraw(&c->waits, &c->waits.end, w);
 }
 
 /* All of them are told. */

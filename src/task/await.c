@@ -16,9 +16,7 @@ bool uvf__await_enlist(uvf__chan_t *c, uvf__waiter_t *w, bool front) {
 }
 
 void uvf__await_withdraw(uvf__chan_t *c, uvf__waiter_t *w) {
-  uvf__lock(&c->waits.lock);
-  uvf__waits_unlink(&c->waits, &c->waits.rx, w);
-  uvf__unlock(&c->waits.lock);
+  uvf__waits_withdraw(&c->waits, &c->waits.rx, w);
 }
 
 static uvf__chan_t *chan_of(const uvf__waiter_t *w) {

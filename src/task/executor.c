@@ -6,8 +6,8 @@
  * waits.lock, which is taken once per submit and once per job that is run. A job is on one of two lists, or on none; who takes
  * it off a list under the lock is the one who has to do with it from there on.
  * Pairs. X1: a new reference comes from an old one: relaxed; so does a unit of a lane that is found on the list of those on an
- *        executor, from which it is taken under that executor's lock before its memory goes. X2: the last one acquires what the others released (acq_rel).
- *        X3: init.
+ *        executor, from which it is taken under that executor's lock before its memory goes.
+ *        X2: the last one acquires what the others released (acq_rel). X3: init.
  *        X4: `work`, a hint for a lingering runner, which takes the lock to find out: relaxed.
  * Model: test/model/executor_model.cpp. */
 #include "task/executor.h"

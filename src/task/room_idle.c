@@ -105,9 +105,7 @@ static bool idle_enlist(uvf__waiter_t *w, bool front) {
 
 static void withdraw(uvf__waiter_t *w, uvf__waitlist_t *list) {
   uvf_executor_t *ex = executor_of(w);
-  uvf__lock(&ex->waits.lock);
-  uvf__waits_unlink(&ex->waits, list, w);
-  uvf__unlock(&ex->waits.lock);
+  uvf__waits_withdraw(&ex->waits, list, w);
 }
 
 static void room_withdraw(uvf__waiter_t *w) {

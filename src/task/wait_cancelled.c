@@ -30,9 +30,7 @@ static bool enlist(uvf__waiter_t *w, bool front) {
 
 static void withdraw(uvf__waiter_t *w) {
   uvf__chan_t *c = chan_of(w);
-  uvf__lock(&c->waits.lock);
-  uvf__waits_unlink(&c->waits, &c->waits.end, w);
-  uvf__unlock(&c->waits.lock);
+  uvf__waits_withdraw(&c->waits, &c->waits.end, w);
 }
 
 /* All of them are told. */

@@ -49,6 +49,12 @@ void uvf__waits_unlink(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w
   unmark_if_empty(ws, list);
 }
 
+void uvf__waits_withdraw(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w) {
+  uvf__lock(&ws->lock);
+  uvf__waits_unlink(ws, list, w);
+  uvf__unlock(&ws->lock);
+}
+
 uvf__waiter_t *uvf__waits_first(uvf__waitlist_t *list) {
   uvf__link_t *l = uvf__list_first(&list->list);
   return l == NULL ? NULL : uvf__container(l, uvf__waiter_t, link);

@@ -67,6 +67,9 @@ void uvf__waits_announce(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t 
 /* Fires the first waiter that is still there. False: none was. */
 bool uvf__waits_fire(uvf__waits_t *ws, uvf__waitlist_t *list, int status, uvf__bells_t *bells);
 
+/* Not under the lock: unlinks the waiter if it is linked. A firer that had found it has announced it by then (op.h, O3). */
+void uvf__waits_withdraw(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w);
+
 /* Not under the lock: fires up to n waiters of the list, n = INT_MAX: all. */
 void uvf__waits_wake(uvf__waits_t *ws, uvf__waitlist_t *list, int n, int status);
 
