@@ -2,7 +2,8 @@
 /* The registry of threads.h.
  *
  * Protocol. The list is under `lock`. `epoch` counts its changes; a thread keeps its own answer and asks again when the epoch
- * has moved, so that the question costs one load and no lock.
+ * has moved, so that the question costs one load and no lock. Epoch 0: no loop ever was attached, and nobody takes the lock, so
+ * that a child finds it free where nothing repairs it yet (a loop's first attach sees to that before it binds).
  * E1: epoch. A thread's own bind and unbind are what its answer must not miss, and those it sees in program order; a bind by
  *     another thread, which takes a loop away from this one, is handed over by whatever told this thread of it. Relaxed. */
 #include "wait/threads.h"
@@ -14,7 +15,7 @@ static uvf__mutex_t lock = UVF__MUTEX_STATIC;
 static uvf__link_t entries = {&entries, &entries}; /* under lock */
 static a_u64 epoch;
 
-static _Thread_local uint64_t asked_epoch = UINT64_MAX;
+static _Thread_local uint64_t asked_epoch;
 static _Thread_local bool answer;
 
 void uvf__threads_bind(uvf__runs_t *entry) {
@@ -49,6 +50,7 @@ bool uvf__threads_runs_loop(void) {
 }
 
 void uvf__threads_each(void (*each)(const uvf__runs_t *entry, void *arg), void *arg) {
+  if (a_load(&epoch, relaxed) == 0) return; /* E1 */
   uvf__lock(&lock);
   for (uvf__link_t *l = entries.next; l != &entries; l = l->next)
     each(uvf__container(l, uvf__runs_t, link), arg);
