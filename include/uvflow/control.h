@@ -101,7 +101,7 @@ typedef struct {
   uint64_t done;          /**< ended with 0 */
   uint64_t failed;        /**< ended with an error */
   uint64_t cancelled;     /**< never ran */
-  uint64_t high_water;    /**< the most that waited at a time */
+  uint64_t high_water;    /**< the most that were seen to wait at a time */
   uint64_t wait_us_sum;   /**< microseconds in the queue, of all that began */
   uint64_t wait_us_max;   /**< the longest of these */
   uint64_t wait_hist[24]; /**< how many waited less than 2^i microseconds and not less than half of that; the last

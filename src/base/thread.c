@@ -107,8 +107,15 @@ void uvf__thread_yield(void) {
 #include <signal.h>
 #include <time.h>
 
+/* What is done under a lock of the library is shorter than going to sleep, so it is worth while to spin first, where the system
+ * has such mutexes. */
 int uvf__mutex_init(uvf__mutex_t *m) {
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+  *m = (pthread_mutex_t)PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
+  return 0;
+#else
   return pthread_mutex_init(m, NULL) == 0 ? 0 : UV_ENOMEM;
+#endif
 }
 
 void uvf__mutex_destroy(uvf__mutex_t *m) {

@@ -78,6 +78,7 @@ int uvf__executor_close(uvf_executor_t *ex, bool abort) {
   uvf__lock(&ex->waits.lock);
   bool first = abort ? !ex->aborted : !ex->closed;
   ex->closed = true;
+  uvf__intake_set(ex);
   if (abort) {
     ex->aborted = true;
     cancel_queue(ex, &cancelled);
@@ -135,6 +136,7 @@ int uvf_executor_resume(uvf_executor_t *ex) {
   if (ex == NULL) return UV_EINVAL;
   if (uvf__executor_foreign(ex)) return UV_ENOTSUP;
   uvf__lock(&ex->waits.lock);
+  uvf__intake_gather(ex);
   ex->paused = false;
   bool start = uvf__runner_wanted(ex, &slot);
   uvf__unlock(&ex->waits.lock);
@@ -148,6 +150,7 @@ void uvf_executor_stats(const uvf_executor_t *executor, uvf_executor_stats_t *ou
   memset(out, 0, sizeof *out);
   if (uvf__executor_foreign(ex)) return;
   uvf__lock(&ex->waits.lock);
+  uvf__intake_gather(ex);
   *out = ex->stats;
   uvf__unlock(&ex->waits.lock);
 }

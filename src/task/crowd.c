@@ -5,13 +5,17 @@
 #ifndef WATCH_US
 #define WATCH_US 200
 #endif
-#define SHORT 8    /* 1/16 us */
-#define LONG 0x100 /* what a job is taken for before one was measured: rather too many runners than too few */
+#define LOOKS 8 /* then it gives its thread back */
+#define SHORT 8 /* 1/16 us */
+#define LONG \
+  0x100 /* as long as it gets; and what a job is taken for before one was measured: rather too many runners than too few */
+#define WIDER 4 /* times as many may be at work after a verdict */
 
 int uvf__crowd_init(uvf__crowd_t *c) {
   c->begun = c->stuck_to = 0;
   c->at_work = c->stuck = 0;
   c->average = LONG;
+  c->most = 1;
   c->watched = false;
   return uvf__cond_init(&c->left);
 }
@@ -31,33 +35,39 @@ void uvf__crowd_end(uvf__crowd_t *c, uint64_t number) {
 }
 
 void uvf__crowd_note(uvf__crowd_t *c, uint64_t us) {
-  uint32_t sample = us > LONG ? 16 * LONG : (uint32_t)us * 16;
+  uint32_t sample = us > LONG / 16 ? LONG : (uint32_t)us * 16;
   c->average = c->average - c->average / 8 + sample / 8;
+  if (sample < SHORT) c->most = 1;
 }
 
 bool uvf__crowded(uvf_executor_t *ex) {
-  return ex->crowd.average < SHORT && ex->crowd.at_work > ex->crowd.stuck;
+  const uvf__crowd_t *c = &ex->crowd;
+  return c->average < SHORT && c->at_work - c->stuck + ex->lingering >= c->most;
 }
 
 /* None begins: all who are at work have met long ones. */
 static void note_stuck(uvf__crowd_t *c) {
   c->stuck = c->at_work;
   c->stuck_to = c->begun;
-  c->average = LONG;
+  if (c->most < UINT32_MAX / WIDER) c->most *= WIDER;
 }
 
 void uvf__crowd_watch(uvf_executor_t *ex) {
   uvf__crowd_t *c = &ex->crowd;
   uint64_t seen, until_us;
+  int looks = 0;
   if (c->watched) return;
   c->watched = true;
+  uvf__intake_set(ex);
   do {
     seen = c->begun;
     until_us = uvf__clock_us() + WATCH_US;
     uvf__cond_wait(&c->left, &ex->waits.lock, until_us);
-  } while (ex->queued > 0 && !ex->paused && uvf__crowded(ex) && c->begun != seen);
-  if (c->begun == seen && uvf__clock_us() >= until_us) note_stuck(c);
+    uvf__intake_gather(ex);
+  } while (!ex->paused && uvf__crowded(ex) && c->begun != seen && ++looks < LOOKS);
+  if (c->begun == seen && ex->queued > 0 && uvf__clock_us() >= until_us) note_stuck(c);
   c->watched = false;
+  uvf__intake_set(ex);
 }
 
 void uvf__crowd_leave(uvf_executor_t *ex) {

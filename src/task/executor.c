@@ -3,12 +3,11 @@
  *
  * Protocol. `refs` counts the owners; the last one closes. `mem` counts what keeps the memory: one unit for the owners, one for
  * each job (from its submit until whoever ends it has let go) and one for each runner. The queue and all counters are under
- * waits.lock, which is taken once per submit and once per job that is run. A job is on one of two lists, or on none; who takes
+ * waits.lock, which is taken once per submit (but see intake.h) and once per job that is run. A job is on one of two lists, or on none; who takes
  * it off a list under the lock is the one who has to do with it from there on.
  * Pairs. X1: a new reference comes from an old one: relaxed; so does a unit of a lane that is found on the list of those on an
  *        executor, from which it is taken under that executor's lock before its memory goes.
- *        X2: the last one acquires what the others released (acq_rel). X3: init.
- *        X4: `work`, a hint for a lingering runner, which takes the lock to find out: relaxed.
+ *        X2: the last one acquires what the others released (acq_rel). X3: init. X4: intake.c.
  * Model: test/model/executor_model.cpp. */
 #include "task/executor.h"
 
@@ -31,7 +30,6 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
   if (setup->name != NULL) strncpy(ex->name, setup->name, sizeof ex->name - 1);
   a_init(&ex->refs, 1); /* X3 */
   a_init(&ex->mem, 1);  /* X3 */
-  a_init(&ex->work, 0); /* X3 */
   uvf__list_init(&ex->queue);
   uvf__list_init(&ex->begun);
   uvf__list_init(&ex->slots);
@@ -39,18 +37,27 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
   uvf__pace_init(&ex->pace);
   int r = uvf__crowd_init(&ex->crowd);
   if (r != 0) return r;
+  r = uvf__intake_init(&ex->intake);
+  if (r != 0) {
+    uvf__crowd_destroy(&ex->crowd);
+    return r;
+  }
   r = uvf__waits_init(&ex->waits, false);
   if (r == 0) {
     r = uvf__blocks_init(&ex->blocks);
     if (r != 0) uvf__waits_destroy(&ex->waits);
   }
-  if (r != 0) uvf__crowd_destroy(&ex->crowd);
+  if (r != 0) {
+    uvf__intake_destroy(&ex->intake);
+    uvf__crowd_destroy(&ex->crowd);
+  }
   return r;
 }
 
 void uvf__executor_fini(uvf_executor_t *ex) {
   uvf__waits_destroy(&ex->waits);
   uvf__crowd_destroy(&ex->crowd);
+  uvf__intake_destroy(&ex->intake);
   uvf__blocks_destroy(&ex->blocks);
 }
 
@@ -93,18 +100,30 @@ void uvf_executor_release(uvf_executor_t *ex) {
 }
 
 static int refusal(const uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry) {
-  if (job->type->alive != NULL && !job->type->alive(job)) return UV_ECANCELED;
+  if (!uvf__job_alive(job)) return UV_ECANCELED;
   if (entry == UVF__RUNNER) return ex->aborted || ex->ended ? UV_EPIPE : 0;
   if (ex->closed) return UV_EPIPE;
   return entry == UVF__ORDINARY && ex->stats.queued >= ex->capacity ? UV_EAGAIN : 0;
+}
+
+static void count_queued(uvf_executor_t *ex, uint64_t count) {
+  ex->stats.queued += count;
+  if (ex->stats.queued > ex->stats.high_water) ex->stats.high_water = ex->stats.queued;
 }
 
 static void push(uvf_executor_t *ex, uvf__job_t *job) {
   job->ex = ex;
   uvf__list_push_back(&ex->queue, &job->link);
   ex->queued++;
-  if (job->type->counted && ++ex->stats.queued > ex->stats.high_water) ex->stats.high_water = ex->stats.queued;
-  a_store(&ex->work, 1, relaxed); /* X4 */
+  if (job->type->counted) count_queued(ex, 1);
+  a_store(&ex->intake.work, 1, relaxed); /* X4 */
+}
+
+/* Lanes' runners do not come that way, so all of them count. */
+void uvf__executor_gathered(uvf_executor_t *ex, uint64_t count) {
+  a_add(&ex->mem, (uint32_t)count, relaxed); /* X1 */
+  ex->queued += count;
+  count_queued(ex, count);
 }
 
 void uvf__executor_unqueue(uvf_executor_t *ex, uvf__job_t *job) {
@@ -132,8 +151,10 @@ int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry
   uvf__link_t *slot = NULL;
   if (uvf__executor_foreign(ex)) return UV_ENOTSUP;
   uint64_t since_us = job->since_us = uvf__clock_us_about();
+  if (entry != UVF__RUNNER && uvf__intake_offer(ex, job)) return 0;
   uvf__executor_hold(ex); /* the job's */
   uvf__lock(&ex->waits.lock);
+  uvf__intake_gather(ex);
   int r = refusal(ex, job, entry);
   if (r == 0) push(ex, job);
   bool start = r == 0 && uvf__runner_wanted(ex, &slot);
@@ -153,6 +174,7 @@ int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry
 
 bool uvf__executor_withdraw(uvf_executor_t *ex, uvf__job_t *job) {
   uvf__lock(&ex->waits.lock);
+  uvf__intake_gather(ex);
   bool submitted = job->ex != NULL;
   bool queued = uvf__linked(&job->link);
   if (queued) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* An executor: a queue of jobs, and runners, which are threads that take one job after the other. Every kind has the same queue,
  * limits, counters, closing and pausing; kinds differ only in where a runner comes from (uvf__executor_type_t). Files: executor.c
- * (life, the queue), runner.c (taking, running, ending jobs), crowd.c (by how many), control.c (close, abort, pause, counters), room_idle.c (waiting for
- * it); the kinds: lane.c, threads.c, own_pool.c, loop_executor.c with attached.c, and uv/uv_pool.c. */
+ * (life, the queue), intake.c (a shorter way into it), runner.c (taking, running, ending jobs), crowd.c (by how many), control.c (close,
+ * abort, pause, counters), room_idle.c (waiting for it); the kinds: lane.c, threads.c, own_pool.c, loop_executor.c with attached.c, and uv/uv_pool.c. */
 #ifndef UVF_TASK_EXECUTOR_H
 #define UVF_TASK_EXECUTOR_H
 
@@ -14,6 +14,7 @@
 #include "base/fork.h"
 #include "task/blocks.h"
 #include "task/crowd.h"
+#include "task/intake.h"
 #include "wait/pace.h"
 #include "wait/waits.h"
 
@@ -79,8 +80,9 @@ struct uvf_executor_s {
   uint32_t generation, max_running, max_runners;
   char name[32];
 
+  uvf__intake_t intake; /* has a lock of its own */
+
   a_u32 refs, mem; /* executor.c */
-  a_u32 work;      /* runner.c: there may be something to take */
 
   uvf__waits_t waits;       /* tx: who waits for room; end: for idle. Its lock guards all that follows */
   uvf__link_t queue;        /* jobs that wait */
@@ -115,6 +117,11 @@ typedef struct {
   void *pool;
 } uvf__executor_setup_t;
 
+/* May it be queued? */
+static inline bool uvf__job_alive(uvf__job_t *job) {
+  return job->type->alive == NULL || job->type->alive(job);
+}
+
 /* Zeroed memory becomes an executor with one reference. 0 or UV_ENOMEM. */
 int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup);
 
@@ -140,6 +147,9 @@ typedef enum {
 /* Queues a job, which then holds a unit. 0; or the job is still the caller's: UV_EAGAIN, UV_EPIPE,
  * UV_ECANCELED (it is not alive) or what starting a runner said. */
 int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry);
+
+/* Under the lock: so many have come into the queue from the intake. */
+void uvf__executor_gathered(uvf_executor_t *ex, uint64_t count);
 
 /* Under the lock: off the queue. */
 void uvf__executor_unqueue(uvf_executor_t *ex, uvf__job_t *job);

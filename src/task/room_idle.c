@@ -17,7 +17,8 @@ static const uvf__wait_type_t *told_type(void);
 
 /* ---- under the lock ---- */
 
-static bool is_idle(const uvf_executor_t *ex) {
+static bool is_idle(uvf_executor_t *ex) {
+  uvf__intake_gather(ex);
   if (ex->running > 0 || (ex->queued > 0 && !ex->paused)) return false;
   return !ex->closed || ex->threads == 0;
 }

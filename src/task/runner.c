@@ -10,7 +10,7 @@
  *
  * Lingering. A runner that has had work and finds none looks again for up to LINGER_US before it gives its thread back; a job that
  * comes meanwhile costs no wake. One at a time does so; a vain linger is not tried again for some times (wait/pace.h).
- * Pairs. X4: executor.c. Model: test/model/executor_model.cpp. */
+ * Pairs. X4: intake.c. Model: test/model/executor_model.cpp. */
 #include "task/executor.h"
 
 #include "base/thread.h"
@@ -46,7 +46,7 @@ bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot) {
   if (ex->paused || ex->queued <= ex->looking || ex->running + ex->looking >= ex->max_running) return false;
   uint32_t staying = ex->runners - ex->leaving;
   if (staying >= ex->max_runners) return false;
-  if (uvf__crowded(ex) && (ex->crowd.watched || ex->looking > 0)) return false; /* one is enough, to watch */
+  if (uvf__crowded(ex) && (ex->crowd.watched || ex->looking > ex->lingering)) return false; /* one watches, or will */
   *slot = uvf__list_first(&ex->slots);
   if (ex->slotted && (*slot == NULL || (staying > 0 && ex->slots_out >= 2 * ex->max_runners))) return false;
   ex->runners++;
@@ -76,10 +76,25 @@ static void count_wait(uvf_executor_stats_t *s, uint64_t us) {
   if (us > s->wait_us_max) s->wait_us_max = us;
 }
 
+static bool may_begin(uvf_executor_t *ex) {
+  if (!ex->paused && ex->running < ex->max_running) return true;
+  a_store(&ex->intake.work, 0, relaxed); /* X4 */
+  return false;
+}
+
+/* The first one in the queue. */
+static uvf__link_t *first(uvf_executor_t *ex) {
+  uvf__link_t *l = uvf__list_first(&ex->queue);
+  if (l != NULL) return l;
+  a_store(&ex->intake.work, 0, relaxed); /* X4 */
+  uvf__intake_gather(ex);
+  return uvf__list_first(&ex->queue);
+}
+
 /* The next job, begun; NULL: none may begin now. */
 static uvf__job_t *take(uvf_executor_t *ex, uint64_t now_us) {
   uvf__link_t *l;
-  while (!ex->paused && ex->running < ex->max_running && (l = uvf__list_first(&ex->queue)) != NULL) {
+  while ((l = may_begin(ex) ? first(ex) : NULL) != NULL) {
     uvf__job_t *job = uvf__container(l, uvf__job_t, link);
     uvf__executor_unqueue(ex, job);
     if (!job->type->begin(job)) {
@@ -94,7 +109,6 @@ static uvf__job_t *take(uvf_executor_t *ex, uint64_t now_us) {
     count_wait(&ex->stats, now_us > job->since_us ? now_us - job->since_us : 0);
     return job;
   }
-  a_store(&ex->work, 0, relaxed); /* X4 */
   return NULL;
 }
 
@@ -123,6 +137,7 @@ typedef struct {
   bool ran;   /* at least one */
   bool fresh; /* at least one since it last had nothing to do */
   bool look;  /* it has nothing to do, and lingers */
+  bool wait;  /* it gives others the time to queue some more */
   bool watch; /* it leaves the work to others, and watches them */
   uint32_t jobs;
   uint64_t number;  /* the last one's, in the crowd */
@@ -151,12 +166,13 @@ static bool linger_begin(uvf_executor_t *ex, round_t *r) {
   r->fresh = false;
   if (!uvf__pace_look_again(&ex->pace, r->now_us)) return false;
   ex->lingering = true;
+  uvf__intake_set(ex);
   return true;
 }
 
 /* No lock held. */
 static void linger(uvf_executor_t *ex, uint64_t until_us) {
-  for (int i = 0; a_load(&ex->work, relaxed) == 0 && uvf__clock_us() < until_us; i++) { /* X4 */
+  for (int i = 0; a_load(&ex->intake.work, relaxed) == 0 && uvf__clock_us() < until_us; i++) { /* X4 */
     if (i < LINGER_SPINS)
       uvf__relax();
     else
@@ -167,7 +183,11 @@ static void linger(uvf_executor_t *ex, uint64_t until_us) {
 /* Under the lock: back from a job, from lingering or from watching. */
 static void come_back(uvf_executor_t *ex, round_t *r, uvf__bells_t *bells) {
   if (r->watch) uvf__crowd_watch(ex);
-  if (r->look) ex->lingering = false;
+  if (r->wait) uvf__intake_waited(ex);
+  if (r->look) {
+    ex->lingering = false;
+    uvf__intake_set(ex);
+  }
   if (r->over != NULL) end_job(ex, r->over, r->status, bells);
   if (r->had) {
     ex->looking++;
@@ -186,6 +206,7 @@ static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   r->look = next == NULL && !spent && !crowded && linger_begin(ex, r);
   r->had = next != NULL;
   if (r->had) r->number = uvf__crowd_begin(&ex->crowd);
+  r->wait = (r->had || r->look) && uvf__intake_worth_waiting(ex);
   if (next == NULL && !r->look && !r->watch) {
     ex->looking--;
     ex->leaving++;
@@ -208,7 +229,7 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   uvf__job_t *over = r->over;
   void (*settle)(uvf__job_t *) = over != NULL ? over->type->settle : NULL;
   uvf__link_t *slot = NULL;
-  bool watched = r->watch, again = over != NULL && !over->type->counted;
+  bool again = over != NULL && !over->type->counted;
   uvf__lock(&ex->waits.lock);
   come_back(ex, r, &bells);
   if (again) {
@@ -219,7 +240,7 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
     uvf__lock(&ex->waits.lock);
   }
   uvf__job_t *next = choose(ex, r);
-  bool start = watched && uvf__runner_wanted(ex, &slot); /* it took over: somebody else is to watch */
+  bool start = next != NULL && uvf__runner_wanted(ex, &slot); /* somebody else is to watch */
   bool more = uvf__executor_tell(ex, &bells);
   uint64_t until_us = ex->pace.until;
   uvf__unlock(&ex->waits.lock);
@@ -245,6 +266,7 @@ void uvf__runner_run(uvf_executor_t *ex) {
     } else {
       r.now_us = uvf__clock_us_about();
     }
+    if (r.wait) uvf__intake_wait();
   } while (f.job != NULL || r.look || r.watch);
   uvf__mine(innermost) = f.outer;
 }

@@ -3,10 +3,10 @@
  * while the executor is paused, closed, aborted and released. Each accepted job either runs once or is cancelled once;
  * no more of them run at a time than may; the pool's threads and whoever waits for room or for idle sleep for real, so
  * that one who is forgotten is a deadlock; the executor ends once, and its memory is freed once.
- * sources: task/executor.c task/runner.c task/crowd.c task/blocks.c task/control.c task/room_idle.c task/lane.c
+ * sources: task/executor.c task/intake.c task/runner.c task/crowd.c task/blocks.c task/control.c task/room_idle.c task/lane.c
  * sources: wait/pace.c wait/blocked.c wait/waits.c wait/op.c wait/bells.c wait/ready.c wait/loop.c wait/request.c wait/deadline.c
  * sources: wait/detach.c wait/post.c wait/drain.c base/fence.c base/heap.c
- * flags: -DSPINS=0 -DLINGER_SPINS=0 -DLINGER_US=1 -DGATHER_US=0
+ * flags: -DSPINS=0 -DLINGER_SPINS=0 -DINTAKE_SPINS=0 -DLINGER_ROOM=1 -DLINGER_US=4 -DGATHER_US=0
  * flags: -DGATHER_FLOW=4 -DGATHER_ITEMS=64 -DUVF__BLOCKS_KEPT=0 -DLANE_US=1 */
 #include "model_pool.h"
 
@@ -38,7 +38,8 @@ typedef struct {
   a_u32 state;
   model_item_t input, result; /* by who makes it; by who runs it */
   int number;
-  bool kept; /* by who may withdraw it */
+  unsigned by; /* whose thread made it */
+  bool kept;   /* by who may withdraw it */
 } job_t;
 
 typedef struct {
@@ -49,6 +50,7 @@ typedef struct {
   model_gate_t later; /* open once for each of the next */
   job_t *ends_later[MOST_JOBS];
   int later_count, later_taken;
+  int begun[4], over_of[4], accepted_of[4]; /* by who made them; the first: the number after that of the last one */
   int made, accepted, ran, ended, cancelled, asked, met;
   uint32_t running;
   bool halted; /* paused, and somebody has seen it idle */
@@ -89,6 +91,8 @@ static int job_run(uvf__job_t *job) {
   job_t *j = job_of(job);
   RL_ASSERT(item_get(&j->input) == (uint64_t)j->number + 1);
   RL_ASSERT(!s->over && !s->halted);
+  if (scenario->max_running == 1) RL_ASSERT(j->number >= s->begun[j->by]); /* in order */
+  s->begun[j->by] = j->number + 1;
   RL_ASSERT(++s->running <= scenario->max_running && (scenario->lane == 0 || s->running <= scenario->lane));
   s->ran++;
   if ((scenario->how & MEET) != 0) meet();
@@ -113,6 +117,7 @@ static void job_hand_back(uvf__job_t *job, int status, uvf__bells_t *bells) {
   RL_ASSERT(status == 0 && a_load(&j->state, relaxed) == RUNNING);
   RL_ASSERT(item_get(&j->result) == (uint64_t)j->number + 1);
   s->ended++;
+  s->over_of[j->by]++;
   job_free(j);
 }
 
@@ -123,6 +128,7 @@ static bool job_cancel(uvf__job_t *job) {
 static void job_cancelled(uvf__job_t *job) {
   RL_ASSERT(item_get(&job_of(job)->input) == (uint64_t)job_of(job)->number + 1);
   s->cancelled++;
+  s->over_of[job_of(job)->by]++;
   job_free(job_of(job));
 }
 
@@ -137,19 +143,25 @@ static const uvf__job_type_t job_type = {job_alive,  job_begin,     job_run, job
 
 /* ---- what threads do ---- */
 
-static job_t *job_new(void) {
+static job_t *job_new_of(unsigned made_by) {
   job_t *j = model_new<job_t>();
   a_init(&j->state, PENDING);
   j->job.type = &job_type;
   j->number = s->made++;
+  j->by = made_by;
   item_set(&j->input, (uint64_t)j->number + 1);
   return j;
 }
 
+static job_t *job_new(void) {
+  return job_new_of(rl::thread_index());
+}
+
 static int submit(job_t *j) {
+  unsigned by = j->by; /* it may be gone afterwards */
   int r = uvf__executor_submit(s->ex, &j->job, UVF__ORDINARY);
   if (r == 0)
-    s->accepted++;
+    s->accepted++, s->accepted_of[by]++;
   else
     job_free(j);
   if (scenario->capacity == UVF__NO_LIMIT) return r;
@@ -173,6 +185,12 @@ static void submits_two(void) {
   submit_one();
   submit_one();
   uvf_executor_release(s->ex);
+}
+
+static void submits_four(void) {
+  for (int i = 0; i < 3; i++)
+    submit_one();
+  submits();
 }
 
 static void submit_waiting(void) {
@@ -271,8 +289,10 @@ static void waits_idle(void) {
 
 /* The last release starts whoever is wanted, since it resumes; so they keep their reference until the work is done. */
 static void submits_and_waits(void) {
+  unsigned me = rl::thread_index();
   submit_one();
   RL_ASSERT(uvf_wait_idle_sync(s->ex, UVF_FOREVER) == 0);
+  if ((scenario->how & CROWDED) != 0) RL_ASSERT(s->over_of[me] == s->accepted_of[me]); /* none is cancelled there */
   uvf_executor_release(s->ex);
 }
 
@@ -326,6 +346,31 @@ static void withdraws(void) {
   }
 }
 
+/* By who queued it, at once. */
+static void submits_and_withdraws(void) {
+  job_t *j = s->withdrawn = job_new();
+  j->kept = true;
+  if (submit(j) == 0) {
+    withdraws();
+  } else {
+    uvf_executor_release(s->ex);
+  }
+}
+
+static void submits_two_and_withdraws(void) {
+  submit_one();
+  submits_and_withdraws();
+}
+
+/* What it says is queued is what has not begun. */
+static void submits_and_looks(void) {
+  uvf_executor_stats_t stats;
+  submit_one();
+  uvf_executor_stats(s->ex, &stats);
+  RL_ASSERT(stats.queued + stats.running + stats.done + stats.cancelled + stats.failed > 0);
+  uvf_executor_release(s->ex);
+}
+
 struct model : rl::test_suite<model, 4> {
   static bool is(int i, void (*f)(void)) {
     return scenario->thread[i] == f;
@@ -362,7 +407,7 @@ struct model : rl::test_suite<model, 4> {
     model_gate_init(&s->meet);
     make_executor();
     if (is(1, withdraws)) {
-      s->withdrawn = job_new();
+      s->withdrawn = job_new_of(0);
       s->withdrawn->kept = true;
       RL_ASSERT(submit(s->withdrawn) == 0);
     }
@@ -400,6 +445,11 @@ static const struct {
     {"crowded", {2, no, 0, CROWDED, {submits_two, submits_two, runs, runs}}, 6000, 0},
     {"crowded, paused", {2, no, 0, CROWDED | SPENT, {submits_two, pauses, runs, runs}}, 6000, 0},
     {"crowded, aborted", {2, no, 0, CROWDED, {submits_two, aborts, runs, runs}}, 6000, 0},
+    {"crowded, one runner", {2, no, 0, CROWDED, {submits_two, submits_and_looks, runs, nothing}}, 6000, 0},
+    {"crowded, withdrawn", {2, no, 0, CROWDED, {submits_two_and_withdraws, submits_two, runs, runs}}, 6000, 0},
+    {"crowded, closed", {2, no, 0, CROWDED, {submits_two, closes_and_waits, runs, runs}}, 6000, 0},
+    {"crowded, idle", {2, no, 0, CROWDED, {submits_two_and_waits, submits_two_and_waits, runs, runs}}, 6000, 0},
+    {"crowded, in a lane", {2, no, 2, CROWDED, {submits_two_and_waits, submits_two_and_waits, runs, runs}}, 6000, 0},
     {"crowded, meeting", {2, no, 0, CROWDED | MEET, {submits_two, submits_two, runs, runs}}, 6000, 0},
     {"closed", {2, no, 0, 0, {submits_two, submits, runs, closes}}, 4000, 1},
     {"aborted", {2, no, 0, 0, {submits_two, submits, runs, aborts}}, 4000, 1},
@@ -416,7 +466,7 @@ static const struct {
     {"idle, two", {2, no, 0, SPENT, {submits_two, waits_idle, runs, waits_idle_timed}}, 6000, 0},
     {"idle, paused", {2, no, 0, 0, {submits_two, submits, runs, pauses_and_waits}}, 6000, 0},
     {"room", {1, 1, 0, 0, {submits_two_waiting, submits_two_waiting, runs, nothing}}, 6000, 0},
-    {"room, in vain", {1, 1, 0, 0, {submits_two_waiting, waits_for_room_in_vain, runs, submits_waiting}}, 6000, 0},
+    {"room, in vain", {1, 1, 0, 0, {submits_two_waiting, waits_for_room_in_vain, runs, submits_waiting}}, 15000, 0},
     {"room, closed", {1, 1, 0, 0, {submits_waiting, submits_two_waiting, runs, closes}}, 6000, 0},
     {"room, withdrawn", {1, 1, 0, PAUSED, {submits_waiting_and_resumes, withdraws, runs, nothing}}, 4000, 0},
     {"lane", {2, 2, 1, 0, {submits_two_waiting, submits_waiting, runs, releases}}, 6000, 0},
@@ -424,6 +474,8 @@ static const struct {
     {"lane, below aborted", {2, 9, 1, 0, {submits_two, submits_waiting, runs, aborts_below}}, 6000, 0},
     {"lane, below closed", {2, 9, 1, 0, {submits_two, submits_waiting, runs, closes_below}}, 6000, 0},
     {"lane, aborted", {2, 9, 1, 0, {submits_two, submits, runs, aborts}}, 6000, 0},
+    {"crowded, in order", {1, no, 0, CROWDED, {submits_four, nothing, runs, nothing}}, 100000, 0},
+    {"crowded, closed, one runner", {2, no, 0, CROWDED, {submits_two, closes_and_waits, runs, nothing}}, 400000, 0},
 };
 
 int main(void) {

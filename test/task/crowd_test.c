@@ -67,7 +67,7 @@ static void who_is_stuck_counts_again_with_its_next_job(void **state) {
   give_up(ex);
 }
 
-static void a_long_job_makes_the_next_ones_long(void **state) {
+static void a_long_job_lets_more_than_one_be_at_work(void **state) {
   uvf_executor_t *ex = bare();
   (void)state;
   jobs_are_short(ex);
@@ -75,6 +75,8 @@ static void a_long_job_makes_the_next_ones_long(void **state) {
   uvf__crowd_watch(ex);
   uint64_t other = uvf__crowd_begin(&ex->crowd); /* it may be another long one */
   assert_false(uvf__crowded(ex));
+  jobs_are_short(ex); /* it was not */
+  assert_true(uvf__crowded(ex));
   uvf__crowd_end(&ex->crowd, other);
   uvf__crowd_end(&ex->crowd, stuck);
   give_up(ex);
@@ -86,7 +88,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(short_jobs_are_left_to_the_one_at_work),
       TEST(who_is_stuck_counts_again_with_its_next_job),
-      TEST(a_long_job_makes_the_next_ones_long),
+      TEST(a_long_job_lets_more_than_one_be_at_work),
   };
   return RUN_TESTS(tests);
 }
