@@ -96,7 +96,8 @@ UVF_EXTERN int uvf_send(uvf_loop_t *l, uvf_req_t *req, uvf_tx_t *tx, const void 
  * Takes an item and calls back when it is in `item`, which is borrowed until then. Receives that wait are told of
  * items in the order of their start, but a receive or try that begins just then may be quicker. The request retains
  * rx: until its callback it is a receiver, even if all others have released. timeout_ms: ms by the loop's clock,
- * UVF_NOWAIT or UVF_FOREVER.
+ * UVF_NOWAIT or UVF_FOREVER. UVF_NOWAIT looks once, as uvf_try_recv on a loop's thread: UV_ETIMEDOUT is no proof that
+ * the channel is empty.
  * Status: 0 (the item is yours), UV_EOF or the cause (closed and nothing left), UV_ETIMEDOUT or UV_ECANCELED
  * (uvf_cancel, or the loop was detached); nothing was taken for all but 0.
  * Returns 0 (cb will be called), or there is no callback: UV_EINVAL (NULL), UV_EPERM (another thread), UV_EBUSY (the

@@ -26,7 +26,7 @@ static uint32_t mark_of(const uvf__waits_t *ws, const uvf__waitlist_t *list) {
 
 void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, bool front) {
   bool first = uvf__list_empty(&list->list);
-  w->since_us = uvf__clock_us_about();
+  if (!front) w->since_us = uvf__clock_us_about(); /* else it waited before */
   if (front)
     uvf__list_push_front(&list->list, &w->link);
   else

@@ -108,6 +108,24 @@ static void the_mark_is_set_exactly_while_somebody_waits(void **state) {
   event_destroy(&e, 2);
 }
 
+/* What uvf_dump shows: a look in vain does not begin a new wait. */
+static void who_looked_in_vain_waits_since_its_first_time(void **state) {
+  event_t e;
+  uvf__op_t op = {.loop = NULL};
+  uvf__waiter_t w;
+  (void)state;
+  event_init(&e);
+  uvf__waiter_init(&w, &op, NULL, NULL, NULL);
+  uvf__waits_link(&e.waits, &e.waits.rx, &w, false);
+  assert_true(w.since_us > 0 && w.since_us <= uvf__clock_us());
+  uvf__waits_unlink(&e.waits, &e.waits.rx, &w);
+  w.since_us = 1;
+  uvf__waits_link(&e.waits, &e.waits.rx, &w, true);
+  assert_int_equal(w.since_us, 1);
+  uvf__waits_unlink(&e.waits, &e.waits.rx, &w);
+  event_destroy(&e, 0);
+}
+
 static void many_waiters_of_one_loop_cost_one_ring(void **state) {
   test_host_t h;
   event_t e;
@@ -347,6 +365,7 @@ int main(void) {
       UVF_TEST(a_grant_goes_past_those_who_have_left),
       UVF_TEST(a_grant_goes_past_who_is_just_leaving),
       UVF_TEST(the_mark_is_set_exactly_while_somebody_waits),
+      UVF_TEST(who_looked_in_vain_waits_since_its_first_time),
       UVF_TEST(many_waiters_of_one_loop_cost_one_ring),
       UVF_TEST(waiters_of_many_loops_are_each_rung_once),
       UVF_TEST(what_comes_between_the_try_and_the_wait_is_not_missed),
