@@ -128,6 +128,15 @@ static void close_tx(void) {
   s->closed = true;
 }
 
+/* More than there is room for beside the permits; the only thread that sends. */
+static void fill_release_and_close(void) {
+  send_one();
+  send_one();
+  release_held();
+  send_one();
+  close_tx();
+}
+
 static void close_rx(void) {
   RL_ASSERT(uvf_rx_close(s->rx, 0) == 0);
   s->closed = true;
@@ -157,6 +166,21 @@ static void recv_until_end(void) {
   int r;
   while ((r = recv(true)) == 0) {
   }
+  RL_ASSERT(r == UV_EOF);
+  s->ended = true;
+}
+
+/* As above, but by looks that do not wait. */
+static void look_until_end(void) {
+  model_item_t item;
+  int r;
+  do {
+    memset((void *)&item, 0, sizeof item);
+    r = uvf_recv_sync(s->rx, &item, UVF_NOWAIT);
+    if (r == 0) s->got++;
+    if (r == UV_ETIMEDOUT) model_pause();
+    model_forget(&item, sizeof item);
+  } while (r == 0 || r == UV_ETIMEDOUT);
   RL_ASSERT(r == UV_EOF);
   s->ended = true;
 }
@@ -266,6 +290,10 @@ static bool run_end(void) {
        run("last owner, end", {1, 0, wait, 1, true, {release_held, nothing, recv_until_end, recv_until_end}}, 6000, 1);
   ok = ok &&
        run("spsc", {2, UVF_SPSC, wait, 2, false, {send_one_release_one, close_rx, recv_until_end, nothing}}, 12000, 1);
+  ok = ok && run("spsc, filled",
+                 {2, UVF_SPSC, wait, 1, false, {fill_release_and_close, nothing, recv_until_end, nothing}}, 12000, 1);
+  ok = ok && run("looks", {2, 0, wait, 1, false, {fill_release_and_close, nothing, look_until_end, recv_until_end}},
+                 12000, 0);
   return ok;
 }
 
