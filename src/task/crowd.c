@@ -5,11 +5,10 @@
 #ifndef WATCH_US
 #define WATCH_US 200
 #endif
-#define LOOKS 8 /* then it gives its thread back */
-#define SHORT 8 /* 1/16 us */
-#define LONG \
-  0x100 /* as long as it gets; and what a job is taken for before one was measured: rather too many runners than too few */
-#define WIDER 4 /* times as many may be at work after a verdict */
+#define LOOKS 8    /* then the watcher takes a job, too, and may be spent after it */
+#define SHORT 8    /* 1/16 us */
+#define LONG 0x100 /* what a job is taken for before one was measured: rather too many runners than too few */
+#define WIDER 16   /* times as many may be at work after a verdict */
 
 int uvf__crowd_init(uvf__crowd_t *c) {
   c->begun = c->stuck_to = 0;
@@ -35,7 +34,7 @@ void uvf__crowd_end(uvf__crowd_t *c, uint64_t number) {
 }
 
 void uvf__crowd_note(uvf__crowd_t *c, uint64_t us) {
-  uint32_t sample = us > LONG / 16 ? LONG : (uint32_t)us * 16;
+  uint32_t sample = us > LONG ? 16 * LONG : (uint32_t)us * 16;
   c->average = c->average - c->average / 8 + sample / 8;
   if (sample < SHORT) c->most = 1;
 }
@@ -64,7 +63,7 @@ void uvf__crowd_watch(uvf_executor_t *ex) {
     until_us = uvf__clock_us() + WATCH_US;
     uvf__cond_wait(&c->left, &ex->waits.lock, until_us);
     uvf__intake_gather(ex);
-  } while (!ex->paused && uvf__crowded(ex) && c->begun != seen && ++looks < LOOKS);
+  } while (ex->queued > 0 && !ex->paused && uvf__crowded(ex) && c->begun != seen && ++looks < LOOKS);
   if (c->begun == seen && ex->queued > 0 && uvf__clock_us() >= until_us) note_stuck(c);
   c->watched = false;
   uvf__intake_set(ex);

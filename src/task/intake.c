@@ -3,7 +3,8 @@
  *
  * Protocol. Open while a runner watches, or lingers and jobs are short; and only where there is no limit and the executor is not
  * closed. The last of them shuts it before it looks into the queue, so nothing that came in is forgotten, whatever the others do.
- * A runner that only lingers promises less than one that watches: for many jobs it needs help, which who brings the next one gets.
+ * A runner that only lingers promises less than one that watches: it may meet a long job. So there is room for one, and who brings
+ * the next one starts a runner that watches it.
  * Shut means empty, and under the executor's lock open and shut do not change; so where that lock is held and it is shut, there is
  * nothing to gather. A job that came in counts as queued, and gets its unit of the executor's memory, when it is gathered: until then
  * the runner's own unit is enough. Order is kept: who queues a job without the intake gathers first.
@@ -20,9 +21,6 @@
 #define INTAKE_SPINS 100 /* 2 to 4 us */
 #endif
 #define VAIN 64 /* not tried again so many times */
-#ifndef LINGER_ROOM
-#define LINGER_ROOM 16
-#endif
 
 int uvf__intake_init(uvf__intake_t *in) {
   in->count = in->vain = 0;
@@ -74,7 +72,7 @@ void uvf__intake_gather(uvf_executor_t *ex) {
 static uint64_t right_room(uvf_executor_t *ex) {
   if (ex->capacity != UVF__NO_LIMIT || ex->closed) return 0;
   if (ex->crowd.watched) return UINT64_MAX;
-  return ex->lingering && uvf__crowded(ex) ? LINGER_ROOM : 0;
+  return ex->lingering && uvf__crowded(ex) ? 1 : 0;
 }
 
 void uvf__intake_set(uvf_executor_t *ex) {

@@ -202,7 +202,7 @@ static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   bool spent = r->ran && ex->type->spent != NULL && ex->type->spent(ex, r->began_us, r->now_us);
   bool crowded = !spent && !r->watch && uvf__crowded(ex); /* who has watched takes over */
   if (!spent && !crowded) next = take(ex, r->now_us);
-  r->watch = crowded && ex->queued > 0 && !ex->crowd.watched;
+  r->watch = crowded && ex->queued > ex->lingering && !ex->crowd.watched;
   r->look = next == NULL && !spent && !crowded && linger_begin(ex, r);
   r->had = next != NULL;
   if (r->had) r->number = uvf__crowd_begin(&ex->crowd);
@@ -229,7 +229,7 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   uvf__job_t *over = r->over;
   void (*settle)(uvf__job_t *) = over != NULL ? over->type->settle : NULL;
   uvf__link_t *slot = NULL;
-  bool again = over != NULL && !over->type->counted;
+  bool watched = r->watch, again = over != NULL && !over->type->counted;
   uvf__lock(&ex->waits.lock);
   come_back(ex, r, &bells);
   if (again) {
@@ -240,7 +240,7 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
     uvf__lock(&ex->waits.lock);
   }
   uvf__job_t *next = choose(ex, r);
-  bool start = next != NULL && uvf__runner_wanted(ex, &slot); /* somebody else is to watch */
+  bool start = watched && uvf__runner_wanted(ex, &slot); /* it took over: somebody else is to watch */
   bool more = uvf__executor_tell(ex, &bells);
   uint64_t until_us = ex->pace.until;
   uvf__unlock(&ex->waits.lock);

@@ -6,7 +6,7 @@
  * sources: task/executor.c task/intake.c task/runner.c task/crowd.c task/blocks.c task/control.c task/room_idle.c task/lane.c
  * sources: wait/pace.c wait/blocked.c wait/waits.c wait/op.c wait/bells.c wait/ready.c wait/loop.c wait/request.c wait/deadline.c
  * sources: wait/detach.c wait/post.c wait/drain.c base/fence.c base/heap.c
- * flags: -DSPINS=0 -DLINGER_SPINS=0 -DINTAKE_SPINS=0 -DLINGER_ROOM=1 -DLINGER_US=4 -DGATHER_US=0
+ * flags: -DSPINS=0 -DLINGER_SPINS=0 -DINTAKE_SPINS=0 -DLINGER_US=4 -DGATHER_US=0
  * flags: -DGATHER_FLOW=4 -DGATHER_ITEMS=64 -DUVF__BLOCKS_KEPT=0 -DLANE_US=1 */
 #include "model_pool.h"
 

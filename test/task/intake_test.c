@@ -6,8 +6,6 @@
 #include "base/alloc.h"
 #include "task/executor.h"
 
-enum { LINGER_ROOM = 16 }; /* as in intake.c */
-
 typedef struct {
   uvf__job_t job;
   bool dead;
@@ -87,22 +85,21 @@ static void it_is_open_while_one_watches(void **state) {
   release(ex);
 }
 
-static void who_lingers_takes_short_jobs_and_a_few(void **state) {
+static void who_lingers_takes_one_short_job(void **state) {
   uvf_executor_t *ex = bare(UVF__NO_LIMIT);
-  bare_job_t jobs[LINGER_ROOM + 2];
+  bare_job_t jobs[3];
   (void)state;
   ex->crowd.average = 1000;
   set(ex, false, true);
   assert_false(offer(ex, &jobs[0]));
   ex->crowd.average = 0;
   set(ex, false, true);
-  for (int i = 0; i < LINGER_ROOM; i++)
-    assert_true(offer(ex, &jobs[i]));
-  assert_false(offer(ex, &jobs[LINGER_ROOM])); /* who brings so many has to see whether help is needed */
-  assert_int_equal(queued(ex), LINGER_ROOM);
-  assert_true(offer(ex, &jobs[LINGER_ROOM]));
+  assert_true(offer(ex, &jobs[0]));
+  assert_false(offer(ex, &jobs[1])); /* who brings it has to see to it that somebody watches */
+  assert_int_equal(queued(ex), 1);
+  assert_true(offer(ex, &jobs[1]));
   set(ex, true, true);
-  assert_true(offer(ex, &jobs[LINGER_ROOM + 1]));
+  assert_true(offer(ex, &jobs[2]));
   release(ex);
 }
 
@@ -135,19 +132,16 @@ static void what_was_cancelled_does_not_come_in(void **state) {
 
 static void jobs_keep_their_order(void **state) {
   uvf_executor_t *ex = bare(UVF__NO_LIMIT);
-  bare_job_t jobs[LINGER_ROOM + 1];
+  bare_job_t jobs[2] = {{.job.type = &job_type}, {.job.type = &job_type}};
   int i = 0;
   (void)state;
   set(ex, false, true);
-  for (; i < LINGER_ROOM; i++)
-    assert_true(offer(ex, &jobs[i]));
-  jobs[i] = (bare_job_t){.job.type = &job_type};
+  assert_true(offer(ex, &jobs[0]));
   ex->looking = 100;                                                          /* so that none is wanted */
-  assert_int_equal(uvf__executor_submit(ex, &jobs[i].job, UVF__ORDINARY), 0); /* there is no room: the long way */
-  i = 0;
+  assert_int_equal(uvf__executor_submit(ex, &jobs[1].job, UVF__ORDINARY), 0); /* there is no room: the long way */
   for (uvf__link_t *l = ex->queue.next; l != &ex->queue; l = l->next)
     assert_ptr_equal(uvf__container(l, uvf__job_t, link), &jobs[i++].job);
-  assert_int_equal(i, LINGER_ROOM + 1);
+  assert_int_equal(i, 2);
   release(ex);
 }
 
@@ -207,7 +201,7 @@ static void waiting_is_given_up_where_it_brings_nothing(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(it_is_open_while_one_watches),
-      TEST(who_lingers_takes_short_jobs_and_a_few),
+      TEST(who_lingers_takes_one_short_job),
       TEST(not_where_there_is_a_limit_or_the_end),
       TEST(what_was_cancelled_does_not_come_in),
       TEST(jobs_keep_their_order),
