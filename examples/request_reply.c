@@ -42,6 +42,8 @@ static void on_delivery(uv_timer_t *timer) {
   shop->stock += 10 * LEAST;
   if (uvf_task_cancelled(d->task)) {
     check(uvf_task_finish(d->task, UV_ECANCELED, NULL), "finish");
+  } else if (shop->stock < d->order.pieces) {
+    check(uvf_task_finish(d->task, UV_ENOSPC, NULL), "finish"); /* more than a delivery brings */
   } else {
     shop->stock -= d->order.pieces;
     check(uvf_task_finish(d->task, 0, &shop->stock), "finish");
