@@ -86,12 +86,16 @@ static inline void publish(uvf__mpmc_ring_t *q, uint64_t p, const void *item) {
   (void)a_swap(stamp_at(q, p), full_stamp(q, p), seq_cst); /* R2 */
 }
 
-/* Asks for the lines of slots that are ours already, all at once: or each would be waited for in turn. */
+/* Asks for the lines of a slot that will be written. */
+static inline void ask(uvf__mpmc_ring_t *q, uint64_t p) {
+  uvf__prefetch_write(slot_at(q, p));
+  uvf__prefetch_write(stamp_at(q, p));
+}
+
+/* Those that are ours already are asked for all at once: or each would be waited for in turn. */
 static void ask_for(uvf__mpmc_ring_t *q, uint64_t p, int n) {
-  for (int i = 0; i < n; i++, p = idx_add(p, 1)) {
-    uvf__prefetch_write(slot_at(q, p));
-    uvf__prefetch_write(stamp_at(q, p));
-  }
+  for (int i = 0; i < n; i++, p = idx_add(p, 1))
+    ask(q, p);
 }
 
 static void publish_n(uvf__mpmc_ring_t *q, uint64_t p, const char *items, int n) {
@@ -118,8 +122,7 @@ static inline int tail_claim_one(uvf__mpmc_ring_t *q, uint64_t *at) {
 /* Asks for the lines of a coming send; but not while a receiver still reads there, from whom they would be torn. */
 static inline void ask_ahead(uvf__mpmc_ring_t *q, uint64_t p) {
   if (a_load(stamp_at(q, p), relaxed) != free_stamp(q, p)) return; /* R6 */
-  uvf__prefetch_write(slot_at(q, p));
-  uvf__prefetch_write(stamp_at(q, p));
+  ask(q, p);
 }
 
 static int ring_send(uvf__queue_t *base, const void *items, int n) {

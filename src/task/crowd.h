@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* How many runners are worth while. Where jobs are shorter than it takes to hand one over, runners only fight for the lock, and
- * one alone does more than four together. So while a runner has a job, or lingers, others leave such jobs to it. One of them watches: it looks
- * every WATCH_US whether jobs still begin. If none did, those at work have met long jobs, or have lost their CPU: they are left out
- * of account until these are over, the watcher takes over, and some times as many as before may be at work beside it, more with each
- * such verdict, until a short job is seen. Then another one watches. A verdict alone does not make jobs
- * long: runners that fight for the lock are interrupted so often that their jobs would look long for ever. */
+ * one alone does more than four together. So while a runner has a job, or lingers, others leave such jobs to it. One of them
+ * watches: it looks every WATCH_US whether jobs still begin. If none did, those at work have met long jobs, or have lost their CPU:
+ * they are left out of account until these are over, the watcher takes over, and WIDER times as many as before may be at work beside
+ * it, more with each such verdict, until a short job is seen. Then another one watches. A verdict alone does not make jobs long:
+ * runners that fight for the lock are interrupted so often that their jobs would look long for ever. */
 #ifndef UVF_TASK_CROWD_H
 #define UVF_TASK_CROWD_H
 

@@ -76,25 +76,19 @@ static void count_wait(uvf_executor_stats_t *s, uint64_t us) {
   if (us > s->wait_us_max) s->wait_us_max = us;
 }
 
-static bool may_begin(uvf_executor_t *ex) {
-  if (!ex->paused && ex->running < ex->max_running) return true;
-  a_store(&ex->intake.work, 0, relaxed); /* X4 */
-  return false;
-}
-
-/* The first one in the queue. */
+/* The first one in the queue that may begin. */
 static uvf__link_t *first(uvf_executor_t *ex) {
-  uvf__link_t *l = uvf__list_first(&ex->queue);
-  if (l != NULL) return l;
+  bool may = !ex->paused && ex->running < ex->max_running;
+  if (may && !uvf__list_empty(&ex->queue)) return ex->queue.next;
   a_store(&ex->intake.work, 0, relaxed); /* X4 */
   uvf__intake_gather(ex);
-  return uvf__list_first(&ex->queue);
+  return may ? uvf__list_first(&ex->queue) : NULL;
 }
 
 /* The next job, begun; NULL: none may begin now. */
 static uvf__job_t *take(uvf_executor_t *ex, uint64_t now_us) {
   uvf__link_t *l;
-  while ((l = may_begin(ex) ? first(ex) : NULL) != NULL) {
+  while ((l = first(ex)) != NULL) {
     uvf__job_t *job = uvf__container(l, uvf__job_t, link);
     uvf__executor_unqueue(ex, job);
     if (!job->type->begin(job)) {
