@@ -48,7 +48,7 @@ struct model : rl::test_suite<model, 4> {
   }
 
   /* True: asleep. */
-  bool sleep(uint32_t mark) {
+  bool falls_asleep(uint32_t mark) {
     uvf__lock(&s->lock);
     a_or(&s->marks, mark, seq_cst);
     a_fence(seq_cst);
@@ -103,7 +103,7 @@ struct model : rl::test_suite<model, 4> {
       if (r == UV_EPIPE) return;
       if (r > 0) done += r;
       if (r != UV_EAGAIN) continue;
-      s->tx_sleeps = sleep(TX);
+      s->tx_sleeps = falls_asleep(TX);
       if (s->tx_sleeps) return;
     }
   }
@@ -133,7 +133,7 @@ struct model : rl::test_suite<model, 4> {
         s->eof = true;
         return;
       }
-      s->rx_sleeps = sleep(RX);
+      s->rx_sleeps = falls_asleep(RX);
       if (s->rx_sleeps) return;
     }
   }

@@ -307,8 +307,8 @@ static void until_ran(const atomic_int *ran, int n) {
 
 enum { JOBS = 40 };
 
-/* A thread that is given back comes again by way of the loop. As with uv_queue_work, what was queued is done without it. */
-static void the_pool_works_on_while_the_loop_stands_still(void **state) {
+/* Offloads JOBS without a turn of the loop, one_by_one: each when the runner of the last one has left. All are done meanwhile. Asserts. */
+static void while_the_loop_stands_still(void **state, uvf_work_cb work, bool one_by_one) {
   static uvf_req_t reqs[JOBS];
   fixture_t f;
   atomic_int ran = 0;
@@ -317,7 +317,10 @@ static void the_pool_works_on_while_the_loop_stands_still(void **state) {
   memset(reqs, 0, sizeof reqs);
   for (int i = 0; i < JOBS; i++) {
     reqs[i].data = &e;
-    assert_int_equal(uvf_offload(f.loop, &reqs[i], uvf_loop_pool(f.loop), takes_milliseconds, &ran, counts_done), 0);
+    assert_int_equal(uvf_offload(f.loop, &reqs[i], uvf_loop_pool(f.loop), work, &ran, counts_done), 0);
+    if (!one_by_one) continue;
+    until_ran(&ran, i + 1);
+    busy_for(200); /* it lingers for less */
   }
   until_ran(&ran, JOBS);
   run(&f);
@@ -326,24 +329,14 @@ static void the_pool_works_on_while_the_loop_stands_still(void **state) {
   close_fixture(&f);
 }
 
-/* More jobs than the pool has threads, each when the runner of the last one has left, and no turn of the loop in between. */
+/* A thread that is given back comes again by way of the loop. As with uv_queue_work, what was queued is done without it. */
+static void the_pool_works_on_while_the_loop_stands_still(void **state) {
+  while_the_loop_stands_still(state, takes_milliseconds, false);
+}
+
+/* More jobs than the pool has threads. */
 static void one_by_one_while_the_loop_stands_still(void **state) {
-  static uvf_req_t reqs[JOBS];
-  fixture_t f;
-  atomic_int ran = 0;
-  ends_t e = {0, 0};
-  open_fixture(&f, state);
-  memset(reqs, 0, sizeof reqs);
-  for (int i = 0; i < JOBS; i++) {
-    reqs[i].data = &e;
-    assert_int_equal(uvf_offload(f.loop, &reqs[i], uvf_loop_pool(f.loop), counts_itself, &ran, counts_done), 0);
-    until_ran(&ran, i + 1);
-    busy_for(200); /* it lingers for less */
-  }
-  run(&f);
-  assert_int_equal(e.done, JOBS);
-  assert_int_equal(e.wrong, 0);
-  close_fixture(&f);
+  while_the_loop_stands_still(state, counts_itself, true);
 }
 
 int main(void) {
