@@ -5,8 +5,9 @@
  * memory: one unit for each side, for each batch under delivery and for each weak reference. The last tx closes and then gives up its side's unit, the
  * last rx aborts and then gives up its own; the last unit drops what is left and frees. Nobody else frees. Both ends may go at
  * once: each still holds its unit while it closes or aborts.
- * Pairs. C-1: a new reference comes from an old one: relaxed. C-2: the last one acquires what the others released (acq_rel).
- *        C-4: sanity look at a counter that the caller holds. (C-3: create.c.)
+ * Pairs. C-1: a new reference comes from an old one: relaxed. C-2: the last one acquires what the others released (acq_rel; acquire for who
+ *        finds the others gone. Not so tx.refs, which a weak end may raise at any time).
+ *        C-4: for sanity looks at a counter. (C-3: create.c.)
  * Model: test/model/freeing_model.cpp. */
 #include "chan/chan.h"
 
@@ -19,8 +20,15 @@ void uvf__chan_hold(uvf__chan_t *c) {
   a_add(&c->mem, 1, relaxed); /* C-1 */
 }
 
+/* Where new references come from old ones alone, who sees that his is the only one has no need to count down. */
+static bool last_of(a_u32 *count) {
+  if (a_load(count, acquire) != 1) return a_sub(count, 1, acq_rel) == 1; /* C-2 */
+  a_store(count, 0, relaxed);                                            /* C-4 */
+  return true;
+}
+
 void uvf__chan_unhold(uvf__chan_t *c) {
-  if (a_sub(&c->mem, 1, acq_rel) != 1) return; /* C-2 */
+  if (!last_of(&c->mem)) return;
   if (uvf__chan_foreign(c)) return; /* the parent's: a lock may be held for ever, and the items are not ours */
   uvf__chan_forget_name(c);
   uvf__chan_drop_all(c);
@@ -51,7 +59,7 @@ uvf_rx_t *uvf_rx_retain(uvf_rx_t *rx) {
 
 bool uvf__rx_unref(uvf__chan_t *c) {
   uvf__check(a_load(&c->rx.refs, relaxed) > 0); /* C-4 */
-  return a_sub(&c->rx.refs, 1, acq_rel) == 1;   /* C-2 */
+  return last_of(&c->rx.refs);
 }
 
 void uvf_rx_release(uvf_rx_t *rx) {

@@ -39,27 +39,42 @@ void uvf__blocks_destroy(uvf__blocks_t *b) {
   uvf__mutex_destroy(&b->lock);
 }
 
-void *uvf__blocks_take(uvf__blocks_t *b, size_t size) {
+/* One that was kept, or NULL. */
+static void *take_kept(uvf__blocks_t *b, size_t size, bool *first) {
   size_t i = list_of(size);
-  if (i == UVF__BLOCK_SIZES) return uvf__calloc_line(size);
+  if (i == UVF__BLOCK_SIZES) return NULL;
   uvf__lock(&b->lock);
   void *block = pop(b, i);
-  if (block != NULL) b->kept -= rounded(size);
+  if (block != NULL) {
+    b->kept -= rounded(size);
+    *first = b->out++ == 0;
+  }
   uvf__unlock(&b->lock);
-  return block != NULL ? memset(block, 0, size) : uvf__calloc_line(rounded(size));
+  return block;
 }
 
-void uvf__blocks_give(uvf__blocks_t *b, void *block, size_t size) {
+void *uvf__blocks_take(uvf__blocks_t *b, size_t size, bool *first) {
+  void *block = take_kept(b, size, first);
+  if (block != NULL) return memset(block, 0, size);
+  block = uvf__calloc_line(rounded(size));
+  if (block == NULL) return NULL;
+  uvf__lock(&b->lock);
+  *first = b->out++ == 0;
+  uvf__unlock(&b->lock);
+  return block;
+}
+
+bool uvf__blocks_give(uvf__blocks_t *b, void *block, size_t size) {
   size_t i = list_of(size);
-  if (i < UVF__BLOCK_SIZES) {
-    uvf__lock(&b->lock);
-    if (b->kept + rounded(size) <= uvf__blocks_most) {
-      memcpy(block, &b->free[i], sizeof(void *));
-      b->free[i] = block;
-      b->kept += rounded(size);
-      block = NULL;
-    }
-    uvf__unlock(&b->lock);
+  uvf__lock(&b->lock);
+  bool last = --b->out == 0;
+  if (i < UVF__BLOCK_SIZES && b->kept + rounded(size) <= uvf__blocks_most) {
+    memcpy(block, &b->free[i], sizeof(void *));
+    b->free[i] = block;
+    b->kept += rounded(size);
+    block = NULL;
   }
+  uvf__unlock(&b->lock);
   uvf__free_line(block);
+  return last;
 }

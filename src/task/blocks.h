@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Memory of flowvars, kept for the next ones. A burst of them would otherwise take pages from the system and give them back, which
- * costs more than all the rest. Each executor has its own; it goes with the executor. */
+ * costs more than all the rest. Each executor has its own; it goes with the executor, which gets a unit for all that is out. */
 #ifndef UVF_TASK_BLOCKS_H
 #define UVF_TASK_BLOCKS_H
 
@@ -19,14 +19,17 @@ typedef struct {
   /* under lock */
   void *free[UVF__BLOCK_SIZES]; /* each begins with the address of the next */
   size_t kept;                  /* bytes */
+  size_t out;                   /* blocks that were taken and not given back */
 } uvf__blocks_t;
 
 /* 0 or UV_ENOMEM. Zeroed memory. */
 int uvf__blocks_init(uvf__blocks_t *b);
 void uvf__blocks_destroy(uvf__blocks_t *b);
 
-/* Zeroed, and on a line of its own; NULL: no memory. */
-void *uvf__blocks_take(uvf__blocks_t *b, size_t size);
-void uvf__blocks_give(uvf__blocks_t *b, void *block, size_t size);
+/* Zeroed, and on a line of its own; NULL: no memory. *first: it is the only one that is out. */
+void *uvf__blocks_take(uvf__blocks_t *b, size_t size, bool *first);
+
+/* True: it was the only one that was out. */
+bool uvf__blocks_give(uvf__blocks_t *b, void *block, size_t size);
 
 #endif

@@ -2,7 +2,7 @@
 /* Life of an executor, and its queue.
  *
  * Protocol. `refs` counts the owners; the last one closes. `mem` counts what keeps the memory: one unit for the owners, one for
- * each job (from its submit until whoever ends it has let go) and one for each runner. The queue and all counters are under
+ * each job (from its submit until whoever ends it has let go), one for each runner and one while memory of flowvars is out (blocks.h). The queue and all counters are under
  * waits.lock, which is taken once per submit (but see intake.h) and once per job that is run. A job is on one of two lists, or on none; who takes
  * it off a list under the lock is the one who has to do with it from there on.
  * Pairs. X1: a new reference comes from an old one: relaxed; so does a unit of a lane that is found on the list of those on an
@@ -106,6 +106,18 @@ static int refusal(const uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry
   return entry == UVF__ORDINARY && ex->stats.queued >= ex->capacity ? UV_EAGAIN : 0;
 }
 
+/* Under the lock: so many jobs get their units, those of jobs that have ended before new ones. */
+static void give_units(uvf_executor_t *ex, uint64_t jobs) {
+  uint64_t old = jobs < ex->spare ? jobs : ex->spare;
+  ex->spare -= old;
+  if (jobs > old) a_add(&ex->mem, (uint32_t)(jobs - old), relaxed); /* X1 */
+}
+
+void uvf__executor_give_up_spare(uvf_executor_t *ex) {
+  if (ex->spare > 0) (void)a_sub(&ex->mem, (uint32_t)ex->spare, acq_rel); /* X2: never the last ones */
+  ex->spare = 0;
+}
+
 static void count_queued(uvf_executor_t *ex, uint64_t count) {
   ex->stats.queued += count;
   if (ex->stats.queued > ex->stats.high_water) ex->stats.high_water = ex->stats.queued;
@@ -113,6 +125,7 @@ static void count_queued(uvf_executor_t *ex, uint64_t count) {
 
 static void push(uvf_executor_t *ex, uvf__job_t *job) {
   job->ex = ex;
+  give_units(ex, 1);
   uvf__list_push_back(&ex->queue, &job->link);
   ex->queued++;
   if (job->type->counted) count_queued(ex, 1);
@@ -121,7 +134,7 @@ static void push(uvf_executor_t *ex, uvf__job_t *job) {
 
 /* Lanes' runners do not come that way, so all of them count. */
 void uvf__executor_gathered(uvf_executor_t *ex, uint64_t count) {
-  a_add(&ex->mem, (uint32_t)count, relaxed); /* X1 */
+  give_units(ex, count);
   ex->queued += count;
   count_queued(ex, count);
 }
@@ -152,7 +165,6 @@ int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry
   if (uvf__executor_foreign(ex)) return UV_ENOTSUP;
   uint64_t since_us = job->since_us = uvf__clock_us_about();
   if (entry != UVF__RUNNER && uvf__intake_offer(ex, job)) return 0;
-  uvf__executor_hold(ex); /* the job's */
   uvf__lock(&ex->waits.lock);
   uvf__intake_gather(ex);
   int r = refusal(ex, job, entry);
@@ -163,12 +175,14 @@ int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry
   if (start) {
     r = uvf__runners_start(ex, slot);
     if (r != 0) {
-      if (!take_back(ex, job, since_us)) r = 0;
+      if (take_back(ex, job, since_us))
+        uvf__executor_unhold(ex); /* the job's */
+      else
+        r = 0;
       uvf__executor_strand(ex);
     }
     uvf__executor_unhold(ex);
   }
-  if (r != 0) uvf__executor_unhold(ex);
   return r;
 }
 

@@ -95,10 +95,11 @@ struct uvf_executor_s {
   uint32_t leaving;         /* of these: have looked for the last time */
   uint32_t looking;         /* of these: have no job, but will look for one */
   uint32_t threads;         /* of its own that have not ended */
-  uint64_t told;            /* of room, and have not had their turn */
-  uint32_t slots_out;       /* not free */
-  bool slotted;             /* constant: a runner needs a slot */
-  bool lingering;           /* one of those looking waits for work to come */
+  uint64_t spare;     /* units of memory that ended jobs have left; only while there is a runner that has not left */
+  uint64_t told;      /* of room, and have not had their turn */
+  uint32_t slots_out; /* not free */
+  bool slotted;       /* constant: a runner needs a slot */
+  bool lingering;     /* one of those looking waits for work to come */
   bool closed, aborted, paused, ended;
   uvf__pace_t pace; /* of lingering */
   uvf__crowd_t crowd;
@@ -147,6 +148,9 @@ typedef enum {
 /* Queues a job, which then holds a unit. 0; or the job is still the caller's: UV_EAGAIN, UV_EPIPE,
  * UV_ECANCELED (it is not alive) or what starting a runner said. */
 int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry);
+
+/* Under the lock, by a runner that leaves. */
+void uvf__executor_give_up_spare(uvf_executor_t *ex);
 
 /* Under the lock: so many have come into the queue from the intake. */
 void uvf__executor_gathered(uvf_executor_t *ex, uint64_t count);

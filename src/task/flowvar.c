@@ -118,8 +118,7 @@ static layout_t layout(const uvf_spawn_options_t *o, size_t extra) {
 static void recycle(uvf__chan_t *c) {
   uvf__flow_t *f = uvf__flow_of(c);
   uvf_executor_t *home = f->home;
-  uvf__blocks_give(&home->blocks, c, f->bytes);
-  uvf__executor_unhold(home);
+  if (uvf__blocks_give(&home->blocks, c, f->bytes)) uvf__executor_unhold(home); /* the memory's */
 }
 
 static int make_chan(uvf_executor_t *home, const uvf_spawn_options_t *o, size_t bytes, uvf__chan_t **out) {
@@ -130,14 +129,15 @@ static int make_chan(uvf_executor_t *home, const uvf_spawn_options_t *o, size_t 
   chan.drop = o->value_drop;
   chan.data = o->data;
   if (home == NULL) return uvf__chan_make(&chan, UVF__CELL, bytes - uvf__chan_bytes(UVF__CELL), out);
-  uvf__chan_t *c = (uvf__chan_t *)uvf__blocks_take(&home->blocks, bytes);
+  bool first;
+  uvf__chan_t *c = (uvf__chan_t *)uvf__blocks_take(&home->blocks, bytes, &first);
   if (c == NULL) return UV_ENOMEM;
+  if (first) uvf__executor_hold(home); /* the memory's, as long as any is out */
   int r = uvf__chan_init(c, &chan, UVF__CELL);
   if (r != 0) {
-    uvf__blocks_give(&home->blocks, c, bytes);
+    if (uvf__blocks_give(&home->blocks, c, bytes)) uvf__executor_unhold(home);
     return r;
   }
-  uvf__executor_hold(home);
   c->recycle = recycle;
   *out = c;
   return 0;

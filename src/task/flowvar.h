@@ -17,7 +17,7 @@ typedef struct uvf__then_s uvf__then_t;
 typedef struct {
   uvf__chan_t *chan;
   size_t bytes;         /* all of the memory */
-  uvf_executor_t *home; /* whose memory it is, with a unit of its own; NULL: nobody's */
+  uvf_executor_t *home; /* whose memory it is (blocks.h); NULL: nobody's */
   uvf_task_t task;
   uvf_drop_cb arg_drop;
   void *data;

@@ -182,7 +182,10 @@ static void come_back(uvf_executor_t *ex, round_t *r, uvf__bells_t *bells) {
     ex->lingering = false;
     uvf__intake_set(ex);
   }
-  if (r->over != NULL) end_job(ex, r->over, r->status, bells);
+  if (r->over != NULL) {
+    end_job(ex, r->over, r->status, bells);
+    ex->spare++; /* its unit */
+  }
   if (r->had) {
     ex->looking++;
     uvf__crowd_end(&ex->crowd, r->number);
@@ -204,16 +207,10 @@ static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   if (next == NULL && !r->look && !r->watch) {
     ex->looking--;
     ex->leaving++;
+    uvf__executor_give_up_spare(ex);
     uvf__crowd_leave(ex);
   }
   return next;
-}
-
-/* No lock held: the rest of a job that is over. */
-static void settle_job(uvf_executor_t *ex, uvf__job_t *over, void (*settle)(uvf__job_t *)) {
-  if (over == NULL) return;
-  if (settle != NULL) settle(over);
-  uvf__executor_unhold(ex);
 }
 
 /* The visit to the lock: what is over is handed back, and the next job is taken. A lane's runner queues itself again as it ends:
@@ -229,8 +226,8 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   if (again) {
     uvf__unlock(&ex->waits.lock);
     uvf__bells_ring(&bells);
-    settle_job(ex, over, settle);
-    over = NULL;
+    settle(over);
+    settle = NULL;
     uvf__lock(&ex->waits.lock);
   }
   uvf__job_t *next = choose(ex, r);
@@ -239,7 +236,7 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   uint64_t until_us = ex->pace.until;
   uvf__unlock(&ex->waits.lock);
   uvf__bells_ring(&bells);
-  settle_job(ex, over, settle);
+  if (settle != NULL) settle(over);
   if (more) uvf__executor_tell_all(ex);
   if (start) (void)uvf__runners_start(ex, slot); /* if that fails, this one goes on alone */
   if (r->look) linger(ex, until_us);

@@ -10,21 +10,30 @@ static const size_t sizes[] = {1, 127, 128, 129, 500, 1024};
 
 #define SIZES (sizeof sizes / sizeof *sizes)
 
+static void *take(uvf__blocks_t *b, size_t size) {
+  bool first;
+  return uvf__blocks_take(b, size, &first);
+}
+
+static void give(uvf__blocks_t *b, void *block, size_t size) {
+  (void)uvf__blocks_give(b, block, size);
+}
+
 static void what_was_given_is_taken_again_and_zeroed(void **state) {
   uvf__blocks_t b = {.kept = 0};
   (void)state;
   assert_int_equal(uvf__blocks_init(&b), 0);
   for (size_t i = 0; i < SIZES; i++) {
-    unsigned char *block = uvf__blocks_take(&b, sizes[i]);
+    unsigned char *block = take(&b, sizes[i]);
     assert_non_null(block);
     memset(block, 0xff, sizes[i]);
-    uvf__blocks_give(&b, block, sizes[i]);
+    give(&b, block, sizes[i]);
     unsigned long made = fault_allocations();
-    unsigned char *again = uvf__blocks_take(&b, sizes[i]);
+    unsigned char *again = take(&b, sizes[i]);
     assert_int_equal(fault_allocations(), made);
     for (size_t k = 0; k < sizes[i]; k++)
       assert_int_equal(again[k], 0);
-    uvf__blocks_give(&b, again, sizes[i]);
+    give(&b, again, sizes[i]);
   }
   uvf__blocks_destroy(&b);
 }
@@ -34,7 +43,7 @@ static void large_ones_are_not_kept(void **state) {
   (void)state;
   assert_int_equal(uvf__blocks_init(&b), 0);
   long before = fault_blocks();
-  uvf__blocks_give(&b, uvf__blocks_take(&b, 1025), 1025);
+  give(&b, take(&b, 1025), 1025);
   assert_int_equal(fault_blocks(), before);
   assert_int_equal(b.kept, 0);
   uvf__blocks_destroy(&b);
@@ -48,9 +57,9 @@ static void no_more_than_the_most_are_kept(void **state) {
   uvf__blocks_most = 10 * 256;
   long before = fault_blocks();
   for (int i = 0; i < MANY; i++)
-    blocks[i] = uvf__blocks_take(&b, 200);
+    blocks[i] = take(&b, 200);
   for (int i = 0; i < MANY; i++)
-    uvf__blocks_give(&b, blocks[i], 200);
+    give(&b, blocks[i], 200);
   assert_int_equal(b.kept, 10 * 256);
   assert_int_equal(fault_blocks(), before + 10);
   uvf__blocks_destroy(&b);
@@ -63,10 +72,30 @@ static void no_memory_is_said(void **state) {
   (void)state;
   assert_int_equal(uvf__blocks_init(&b), 0);
   fault_at(1);
-  assert_null(uvf__blocks_take(&b, 300));
+  assert_null(take(&b, 300));
   fault_at(1);
-  assert_null(uvf__blocks_take(&b, 3000));
+  assert_null(take(&b, 3000));
   fault_at(0);
+  uvf__blocks_destroy(&b);
+}
+
+/* So that who keeps them needs one unit of life for all. */
+static void the_first_out_and_the_last_back_are_told(void **state) {
+  uvf__blocks_t b = {.kept = 0};
+  bool first;
+  (void)state;
+  assert_int_equal(uvf__blocks_init(&b), 0);
+  for (int round = 0; round < 2; round++) { /* new memory, and memory that was kept */
+    void *small = uvf__blocks_take(&b, 100, &first);
+    assert_true(first);
+    void *large = uvf__blocks_take(&b, 2000, &first);
+    assert_false(first);
+    fault_at(1);
+    assert_null(uvf__blocks_take(&b, 3000, &first));
+    fault_at(0);
+    assert_false(uvf__blocks_give(&b, small, 100));
+    assert_true(uvf__blocks_give(&b, large, 2000));
+  }
   uvf__blocks_destroy(&b);
 }
 
@@ -116,7 +145,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(what_was_given_is_taken_again_and_zeroed), TEST(large_ones_are_not_kept),
       TEST(no_more_than_the_most_are_kept),           TEST(no_memory_is_said),
-      TEST(a_second_burst_needs_no_allocation),
+      TEST(the_first_out_and_the_last_back_are_told), TEST(a_second_burst_needs_no_allocation),
   };
   return RUN_TESTS(tests);
 }
