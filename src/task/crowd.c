@@ -39,9 +39,16 @@ void uvf__crowd_note(uvf__crowd_t *c, uint64_t us) {
   if (sample < SHORT) c->most = 1;
 }
 
+static uint32_t works(const uvf_executor_t *ex) {
+  return ex->crowd.at_work - ex->crowd.stuck + ex->lingering;
+}
+
+bool uvf__crowd_works(const uvf_executor_t *ex) {
+  return works(ex) > 0;
+}
+
 bool uvf__crowded(uvf_executor_t *ex) {
-  const uvf__crowd_t *c = &ex->crowd;
-  return c->average < SHORT && c->at_work - c->stuck + ex->lingering >= c->most;
+  return ex->crowd.average < SHORT && works(ex) >= ex->crowd.most;
 }
 
 /* None begins: all who are at work have met long ones. */

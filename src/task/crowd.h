@@ -40,6 +40,9 @@ void uvf__crowd_end(uvf__crowd_t *c, uint64_t number);
 /* One job of a few has taken so long. */
 void uvf__crowd_note(uvf__crowd_t *c, uint64_t us);
 
+/* Is anybody at work, or lingers, who has not met a long job? */
+bool uvf__crowd_works(const uvf_executor_t *ex);
+
 /* Shall a runner that is free leave what is queued to the others? */
 bool uvf__crowded(uvf_executor_t *ex);
 

@@ -28,8 +28,9 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
     ex->where = (uvf__where_t){NULL, setup->is_member, setup->pool};
   if (ex->where.narrow == NULL && (ex->max_running == 1 || ex->max_runners == 1)) ex->where.narrow = ex;
   if (setup->name != NULL) strncpy(ex->name, setup->name, sizeof ex->name - 1);
-  a_init(&ex->refs, 1); /* X3 */
-  a_init(&ex->mem, 1);  /* X3 */
+  a_init(&ex->refs, 1);  /* X3 */
+  a_init(&ex->mem, 1);   /* X3 */
+  a_init(&ex->asked, 0); /* X3 */
   uvf__list_init(&ex->queue);
   uvf__list_init(&ex->begun);
   uvf__list_init(&ex->slots);
@@ -129,6 +130,7 @@ static void push(uvf_executor_t *ex, uvf__job_t *job) {
   uvf__list_push_back(&ex->queue, &job->link);
   ex->queued++;
   if (job->type->counted) count_queued(ex, 1);
+  uvf__intake_set(ex);
   a_store(&ex->intake.work, 1, relaxed); /* X4 */
 }
 
@@ -163,6 +165,7 @@ static bool take_back(uvf_executor_t *ex, uvf__job_t *job, uint64_t since_us) {
 int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry) {
   uvf__link_t *slot = NULL;
   if (uvf__executor_foreign(ex)) return UV_ENOTSUP;
+  uvf__runners_hurry(ex);
   uint64_t since_us = job->since_us = uvf__clock_us_about();
   if (entry != UVF__RUNNER && uvf__intake_offer(ex, job)) return 0;
   uvf__lock(&ex->waits.lock);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An executor: a queue of jobs, and runners, which are threads that take one job after the other. Every kind has the same queue,
  * limits, counters, closing and pausing; kinds differ only in where a runner comes from (uvf__executor_type_t). Files: executor.c
- * (life, the queue), intake.c (a shorter way into it), runner.c (taking, running, ending jobs), crowd.c (by how many), control.c (close,
+ * (life, the queue), intake.c (a shorter way into it), runner.c (taking, running, ending jobs), start.c (starting runners), crowd.c (by how many), control.c (close,
  * abort, pause, counters), room_idle.c (waiting for it); the kinds: lane.c, threads.c, own_pool.c, loop_executor.c with attached.c, and uv/uv_pool.c. */
 #ifndef UVF_TASK_EXECUTOR_H
 #define UVF_TASK_EXECUTOR_H
@@ -23,13 +23,15 @@
 
 typedef struct uvf__job_s uvf__job_t;
 
+enum { UVF__AGAIN = 2 /* only of jobs that are not counted */ };
+
 /* What a job is to its executor. */
 typedef struct {
   /* Under the lock. May it be queued? False: it was cancelled before it came here. NULL: always. */
   bool (*alive)(uvf__job_t *job);
   /* Under the lock. Its turn has come. False: it was cancelled just now; its canceller sees to it. */
   bool (*begin)(uvf__job_t *job);
-  /* Runs it. UVF_LATER: uvf__executor_over comes later; else it is over. */
+  /* Runs it. UVF_LATER: uvf__executor_over comes later; UVF__AGAIN: it is to be queued again; else it is over. */
   int (*run)(uvf__job_t *job);
   /* Under the lock. It is over: tell who waits for it. From here on its memory belongs to them, unless `settle` is set. */
   void (*hand_back)(uvf__job_t *job, int status, uvf__bells_t *bells);
@@ -53,14 +55,20 @@ struct uvf__job_s {
 
 typedef struct {
   const char *name; /* for people */
-  /* Any thread, no lock held. Lets a thread call uvf__runner_run and then uvf__runner_gone. 0, or a negative code. */
+  /* No lock held. Lets a thread call uvf__runner_run and then uvf__runner_gone. 0, or a negative code. */
   int (*start)(uvf_executor_t *ex, uvf__link_t *slot);
+  /* May `start` be called on this thread? NULL: on any. */
+  bool (*here)(uvf_executor_t *ex);
+  /* On a thread where it may not: lets uvf__runners_asked be called where it may, once, with a unit. Any thread, no lock held. 0, or a
+   * negative code. */
+  int (*ask)(uvf_executor_t *ex);
   /* Shall a runner that began at began_us give its thread back? NULL: never. */
   bool (*spent)(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us);
   /* Closed, and nothing is left to run; no lock held, once. NULL: nothing to do. */
   void (*end)(uvf_executor_t *ex);
   /* The memory goes. */
   void (*destroy)(uvf_executor_t *ex);
+  bool yields;  /* who is spent does so only for the moment: it stays on the books, and comes back */
   bool of_loop; /* a loop's own: only the loop closes it */
 } uvf__executor_type_t;
 
@@ -83,6 +91,7 @@ struct uvf_executor_s {
   uvf__intake_t intake; /* has a lock of its own */
 
   a_u32 refs, mem; /* executor.c */
+  a_u32 asked;     /* start.c */
 
   uvf__waits_t waits;       /* tx: who waits for room; end: for idle. Its lock guards all that follows */
   uvf__link_t queue;        /* jobs that wait */
@@ -95,11 +104,11 @@ struct uvf_executor_s {
   uint32_t leaving;         /* of these: have looked for the last time */
   uint32_t looking;         /* of these: have no job, but will look for one */
   uint32_t threads;         /* of its own that have not ended */
-  uint64_t spare;     /* units of memory that ended jobs have left; only while there is a runner that has not left */
-  uint64_t told;      /* of room, and have not had their turn */
-  uint32_t slots_out; /* not free */
-  bool slotted;       /* constant: a runner needs a slot */
-  bool lingering;     /* one of those looking waits for work to come */
+  uint64_t spare;           /* units of memory that ended jobs have left; only while a runner is on its thread */
+  uint64_t told;            /* of room, and have not had their turn */
+  uint32_t slots_out;       /* not free */
+  bool slotted;             /* constant: a runner needs a slot */
+  bool lingering;           /* one of those looking waits for work to come */
   bool closed, aborted, paused, ended;
   uvf__pace_t pace; /* of lingering */
   uvf__crowd_t crowd;
@@ -149,7 +158,7 @@ typedef enum {
  * UV_ECANCELED (it is not alive) or what starting a runner said. */
 int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry);
 
-/* Under the lock, by a runner that leaves. */
+/* Under the lock, by a runner that leaves its thread. */
 void uvf__executor_give_up_spare(uvf_executor_t *ex);
 
 /* Under the lock: so many have come into the queue from the intake. */
@@ -171,21 +180,30 @@ int uvf__executor_close(uvf_executor_t *ex, bool abort);
 /* No runner could be started: cancels what is queued if there is none at all, so that nobody waits for ever. No lock held. */
 void uvf__executor_strand(uvf_executor_t *ex);
 
-/* runner.c: on a thread of the executor's, once per successful `start`. */
-void uvf__runner_run(uvf_executor_t *ex);
+/* runner.c: on a thread of the executor's, once per successful `start`. True (only where runners yield): once more later, on whatever
+ * thread, instead of uvf__runner_gone. */
+bool uvf__runner_run(uvf_executor_t *ex);
 
-/* It has left its thread (or, lost: never came to run), which is free for another. Starts one if there is work; after a lost one,
+/* start.c. It has left its thread (or, lost: never came to run), which is free for another. Starts one if there is work; after a lost one,
  * what waits is cancelled if no other is left. */
 void uvf__runner_gone(uvf_executor_t *ex, uvf__link_t *slot, bool lost);
 
 /* A slot that a runner left out when it was gone (NULL) can be used again. Starts one if there is work. */
 void uvf__runner_slot_back(uvf_executor_t *ex, uvf__link_t *slot);
 
-/* Under the lock: another runner is wanted, and is counted from now on; *slot is its slot if the kind has any. */
+/* Under the lock: another runner is wanted, and is counted from now on; *slot is its slot if the kind has any. Where none can be
+ * started on this thread, and nobody was asked to: somebody is to be asked; nothing is counted, and *slot says so. */
 bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot);
 
-/* Starts one that was wanted, and more while they are. Returns what the first start said. */
+/* Starts one that was wanted, and more while they are; or asks. Returns what the first start said. */
 int uvf__runners_start(uvf_executor_t *ex, uvf__link_t *slot);
+
+/* Where runners can be started: starts those that are wanted. lost: none can be started any more; cancels what waits if there is no
+ * other runner. The unit stays the caller's. */
+void uvf__runners_asked(uvf_executor_t *ex, bool lost);
+
+/* Who comes by where runners can be started does so, here and in all that it is on, if somebody was asked. No lock held. */
+void uvf__runners_hurry(uvf_executor_t *ex);
 
 /* Would blocking this thread until something has run there stop the only thread that can? */
 bool uvf__runner_blocks(const uvf__where_t *where);

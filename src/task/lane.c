@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Lanes: an executor whose runners are jobs of another executor.
  *
- * A runner gives its place back after LANE_US, by ending its job and queueing it again behind what else is there: so lanes share an
- * executor evenly, and a burst in one of them costs it few visits. If the executor below is aborted, so are the lanes on it, which it
+ * A runner gives its place back after LANE_US: its job is queued again behind what else is there. So lanes share an executor evenly,
+ * and a burst in one of them costs it few visits. If the executor below is aborted, so are the lanes on it, which it
  * has on a list: whether a runner of theirs is there or not (a lane that is paused, or whose work ends later, has none). */
 #include "task/executor.h"
 
@@ -35,8 +35,7 @@ static bool runner_begin(uvf__job_t *job) {
 }
 
 static int runner_run(uvf__job_t *job) {
-  uvf__runner_run(slot_of(job)->lane);
-  return 0;
+  return uvf__runner_run(slot_of(job)->lane) ? UVF__AGAIN : 0;
 }
 
 static void runner_hand_back(uvf__job_t *job, int status, uvf__bells_t *bells) {
@@ -86,7 +85,8 @@ static void lane_destroy(uvf_executor_t *ex) {
   uvf__free(ex);
 }
 
-static const uvf__executor_type_t lane_type = {"lane", lane_start, lane_spent, NULL, lane_destroy, false};
+static const uvf__executor_type_t lane_type = {
+    .name = "lane", .start = lane_start, .spent = lane_spent, .destroy = lane_destroy, .yields = true};
 
 static bool options_valid(const uvf_lane_options_t *o) {
   if (o == NULL || o->max_running == 0 || o->capacity == 0) return false;

@@ -18,7 +18,7 @@ static loop_executor_t *of(uvf_executor_t *ex) {
 static void on_post(uvf_post_t *post, int status) {
   loop_executor_t *e = (loop_executor_t *)post->data;
   uvf__executor_hold(&e->base); /* for the look at the end */
-  if (status == 0) uvf__runner_run(&e->base);
+  if (status == 0) (void)uvf__runner_run(&e->base);
   uvf__runner_gone(&e->base, &e->slot, status != 0);
   uvf__attached_check(&e->attached);
   uvf__executor_unhold(&e->base);
@@ -42,7 +42,8 @@ static void destroy(uvf_executor_t *ex) {
   uvf__free(e);
 }
 
-static const uvf__executor_type_t loop_type = {"loop", start, spent, NULL, destroy, true};
+static const uvf__executor_type_t loop_type = {
+    .name = "loop", .start = start, .spent = spent, .destroy = destroy, .of_loop = true};
 
 static uvf__attached_t *make(uvf_loop_t *loop) {
   loop_executor_t *e = (loop_executor_t *)uvf__calloc(1, sizeof *e);

@@ -18,7 +18,7 @@ static own_pool_t *pool_of(uvf_executor_t *ex) {
 
 static void run(void *job) {
   uvf_executor_t *ex = (uvf_executor_t *)job;
-  uvf__runner_run(ex);
+  (void)uvf__runner_run(ex);
   uvf__runner_gone(ex, NULL, false);
 }
 
@@ -38,7 +38,8 @@ static void pool_destroy(uvf_executor_t *ex) {
   uvf__free(pool_of(ex));
 }
 
-static const uvf__executor_type_t pool_type = {"own pool", pool_start, pool_spent, NULL, pool_destroy, false};
+static const uvf__executor_type_t pool_type = {
+    .name = "own pool", .start = pool_start, .spent = pool_spent, .destroy = pool_destroy};
 
 int uvf_executor_create(const uvf_executor_options_t *o, uvf_executor_t **out) {
   if (o == NULL || out == NULL || o->submit == NULL) return UV_EINVAL;

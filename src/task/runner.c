@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Runners: threads that take one job after the other.
  *
- * Protocol. All of it under the executor's lock, but for running a job and for lingering. A runner is counted from the moment in
- * which it is wanted (runners, looking). It stops looking while it has a job, and is gone when its thread is free for another.
- *   looking  will take the lock again before it leaves: who queues a job while enough are looking need not start another
- *   gone     looks whether work came in the meantime, and starts a runner then: so nothing that is queued is forgotten
- * One visit to the lock ends a job and takes the next. What ended is told of under the lock (hand_back), so that what a waiter for
- * idle hears comes after it; bells ring after the lock.
+ * Protocol. All of it under the executor's lock, but for running a job and for lingering. How a runner comes, and what counts it:
+ * start.c. It stops looking while it has a job. One visit to the lock ends a job and takes the next. What ended is told of under the
+ * lock (hand_back), so that what a waiter for idle hears comes after it; bells ring after the lock.
  *
  * Lingering. A runner that has had work and finds none looks again for up to LINGER_US before it gives its thread back; a job that
  * comes meanwhile costs no wake. One at a time does so; a vain linger is not tried again for some times (wait/pace.h).
@@ -40,21 +37,7 @@ bool uvf__runner_blocks(const uvf__where_t *where) {
   return where->narrow != NULL && uvf__runner_runs(where->narrow, NULL);
 }
 
-/* ---- under the lock ---- */
-
-bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot) {
-  if (ex->paused || ex->queued <= ex->looking || ex->running + ex->looking >= ex->max_running) return false;
-  uint32_t staying = ex->runners - ex->leaving;
-  if (staying >= ex->max_runners) return false;
-  if (uvf__crowded(ex) && (ex->crowd.watched || ex->looking > ex->lingering)) return false; /* one watches, or will */
-  *slot = uvf__list_first(&ex->slots);
-  if (ex->slotted && (*slot == NULL || (staying > 0 && ex->slots_out >= 2 * ex->max_runners))) return false;
-  ex->runners++;
-  ex->looking++;
-  if (ex->slotted) ex->slots_out++;
-  if (*slot != NULL) uvf__unlink(*slot);
-  return true;
-}
+/* ---- taking and ending a job, under the lock ---- */
 
 /* How many bits it has. */
 static unsigned width(uint64_t x) {
@@ -76,9 +59,13 @@ static void count_wait(uvf_executor_stats_t *s, uint64_t us) {
   if (us > s->wait_us_max) s->wait_us_max = us;
 }
 
+static bool may_begin(const uvf_executor_t *ex) {
+  return !ex->paused && ex->running < ex->max_running;
+}
+
 /* The first one in the queue that may begin. */
 static uvf__link_t *first(uvf_executor_t *ex) {
-  bool may = !ex->paused && ex->running < ex->max_running;
+  bool may = may_begin(ex);
   if (may && !uvf__list_empty(&ex->queue)) return ex->queue.next;
   a_store(&ex->intake.work, 0, relaxed); /* X4 */
   uvf__intake_gather(ex);
@@ -133,6 +120,7 @@ typedef struct {
   bool look;  /* it has nothing to do, and lingers */
   bool wait;  /* it gives others the time to queue some more */
   bool watch; /* it leaves the work to others, and watches them */
+  bool again; /* it leaves its thread, and will come back */
   uint32_t jobs;
   uint64_t number;  /* the last one's, in the crowd */
   bool measured;    /* the last one */
@@ -174,23 +162,64 @@ static void linger(uvf_executor_t *ex, uint64_t until_us) {
   }
 }
 
+/* It has not ended, and goes behind those that wait. */
+static void queue_again(uvf_executor_t *ex, uvf__job_t *job) {
+  uvf__unlink(&job->link);
+  ex->running--;
+  uvf__list_push_back(&ex->queue, &job->link);
+  ex->queued++;
+}
+
+/* What is to be done about it without the lock. */
+typedef void (*rest_t)(uvf__job_t *job);
+
+/* Under the lock: a job is over. Its unit is left for others. NULL: that is all. */
+static rest_t over(uvf_executor_t *ex, uvf__job_t *job, int status, uvf__bells_t *bells) {
+  rest_t rest = job->type->settle;
+  if (status == UVF__AGAIN) {
+    queue_again(ex, job);
+    return NULL;
+  }
+  end_job(ex, job, status, bells);
+  ex->spare++;
+  return rest;
+}
+
 /* Under the lock: back from a job, from lingering or from watching. */
-static void come_back(uvf_executor_t *ex, round_t *r, uvf__bells_t *bells) {
+static rest_t come_back(uvf_executor_t *ex, round_t *r, uvf__bells_t *bells) {
+  rest_t rest = NULL;
   if (r->watch) uvf__crowd_watch(ex);
-  if (r->wait) uvf__intake_waited(ex);
   if (r->look) {
     ex->lingering = false;
     uvf__intake_set(ex);
   }
-  if (r->over != NULL) {
-    end_job(ex, r->over, r->status, bells);
-    ex->spare++; /* its unit */
-  }
-  if (r->had) {
-    ex->looking++;
-    uvf__crowd_end(&ex->crowd, r->number);
-    if (r->measured) uvf__crowd_note(&ex->crowd, r->took_us);
-  }
+  if (r->wait) uvf__intake_waited(ex);
+  if (r->over != NULL) rest = over(ex, r->over, r->status, bells);
+  return rest;
+}
+
+/* Under the lock: it will look for the next one. */
+static void look_again(uvf_executor_t *ex, const round_t *r) {
+  if (!r->had) return;
+  ex->looking++;
+  uvf__crowd_end(&ex->crowd, r->number);
+  if (r->measured) uvf__crowd_note(&ex->crowd, r->took_us);
+}
+
+/* Under the lock. A runner that has found nothing is about to leave. If it was the last one at work, nothing may come in past the lock
+ * any more, and what just did is there to be taken. */
+static uvf__job_t *look_back(uvf_executor_t *ex, const round_t *r, bool may_take) {
+  uvf__intake_set(ex);
+  return may_take ? take(ex, r->now_us) : NULL;
+}
+
+/* Under the lock. It leaves its thread: for good, or it comes back (again). */
+static void leave(uvf_executor_t *ex, bool again) {
+  uvf__crowd_leave(ex);
+  uvf__executor_give_up_spare(ex);
+  if (again) return;
+  ex->looking--;
+  ex->leaving++;
 }
 
 /* Under the lock: the next job; NULL: it lingers (look), watches or leaves. */
@@ -198,52 +227,52 @@ static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   uvf__job_t *next = NULL;
   bool spent = r->ran && ex->type->spent != NULL && ex->type->spent(ex, r->began_us, r->now_us);
   bool crowded = !spent && !r->watch && uvf__crowded(ex); /* who has watched takes over */
-  if (!spent && !crowded) next = take(ex, r->now_us);
+  bool may_take = !spent && !crowded;
+  if (may_take) next = take(ex, r->now_us);
   r->watch = crowded && ex->queued > ex->lingering && !ex->crowd.watched;
-  r->look = next == NULL && !spent && !crowded && linger_begin(ex, r);
+  r->look = next == NULL && may_take && linger_begin(ex, r);
+  if (next == NULL && !r->look && !r->watch) next = look_back(ex, r, may_take);
   r->had = next != NULL;
   if (r->had) r->number = uvf__crowd_begin(&ex->crowd);
+  if (r->had && ex->crowd.watched) uvf__intake_set(ex); /* it is at work again, if it had lingered */
   r->wait = (r->had || r->look) && uvf__intake_worth_waiting(ex);
-  if (next == NULL && !r->look && !r->watch) {
-    ex->looking--;
-    ex->leaving++;
-    uvf__executor_give_up_spare(ex);
-    uvf__crowd_leave(ex);
-  }
+  r->again = spent && ex->type->yields && ex->queued > 0 && may_begin(ex);
+  if (!r->had && !r->look && !r->watch) leave(ex, r->again);
   return next;
 }
 
-/* The visit to the lock: what is over is handed back, and the next job is taken. A lane's runner queues itself again as it ends:
- * before this one looks for its next job, so that nobody else need be started for it. */
+/* The visit to the lock: what is over is handed back, and the next job is taken. Where a lane's runner is over, and is started once
+ * more since work came in the meantime, this is done before: so this one sees it; and nobody counts on this one before. */
 static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   uvf__bells_t bells = uvf__bells_none();
   uvf__job_t *over = r->over;
-  void (*settle)(uvf__job_t *) = over != NULL ? over->type->settle : NULL;
   uvf__link_t *slot = NULL;
-  bool watched = r->watch, again = over != NULL && !over->type->counted;
+  bool counted = over == NULL || over->type->counted;
+  bool watched = r->watch;
   uvf__lock(&ex->waits.lock);
-  come_back(ex, r, &bells);
-  if (again) {
+  rest_t rest = come_back(ex, r, &bells);
+  if (rest != NULL && !counted) {
     uvf__unlock(&ex->waits.lock);
     uvf__bells_ring(&bells);
-    settle(over);
-    settle = NULL;
+    rest(over);
+    rest = NULL;
     uvf__lock(&ex->waits.lock);
   }
+  look_again(ex, r);
   uvf__job_t *next = choose(ex, r);
   bool start = watched && uvf__runner_wanted(ex, &slot); /* it took over: somebody else is to watch */
   bool more = uvf__executor_tell(ex, &bells);
   uint64_t until_us = ex->pace.until;
   uvf__unlock(&ex->waits.lock);
   uvf__bells_ring(&bells);
-  if (settle != NULL) settle(over);
+  if (rest != NULL) rest(over);
   if (more) uvf__executor_tell_all(ex);
   if (start) (void)uvf__runners_start(ex, slot); /* if that fails, this one goes on alone */
   if (r->look) linger(ex, until_us);
   return next;
 }
 
-void uvf__runner_run(uvf_executor_t *ex) {
+bool uvf__runner_run(uvf_executor_t *ex) {
   frame_t f = {ex, NULL, uvf__mine(innermost)};
   round_t r = {.began_us = uvf__clock_us()};
   uvf__mine(innermost) = &f;
@@ -260,60 +289,7 @@ void uvf__runner_run(uvf_executor_t *ex) {
     if (r.wait) uvf__intake_wait();
   } while (f.job != NULL || r.look || r.watch);
   uvf__mine(innermost) = f.outer;
-}
-
-/* ---- starting and leaving ---- */
-
-static void put_slot(uvf_executor_t *ex, uvf__link_t *slot) {
-  uvf__list_push_back(&ex->slots, slot);
-  ex->slots_out--;
-}
-
-/* Takes a runner that was wanted off the books. True: the executor has ended with it. */
-static bool uncount(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
-  ex->runners--;
-  if (lost)
-    ex->looking--;
-  else
-    ex->leaving--;
-  if (slot != NULL) put_slot(ex, slot);
-  return uvf__executor_ends(ex);
-}
-
-int uvf__runners_start(uvf_executor_t *ex, uvf__link_t *slot) {
-  int first = 0;
-  for (bool again = false, more = true; more; again = true) {
-    uvf__executor_hold(ex); /* the runner's */
-    int r = ex->type->start(ex, slot);
-    if (!again) first = r;
-    uvf__lock(&ex->waits.lock);
-    bool end = r != 0 && uncount(ex, slot, true);
-    more = r == 0 && uvf__runner_wanted(ex, &slot);
-    uvf__unlock(&ex->waits.lock);
-    if (end && ex->type->end != NULL) ex->type->end(ex);
-    if (r != 0 && again) uvf__executor_strand(ex); /* the others may have left by now */
-    if (r != 0) uvf__executor_unhold(ex);
-  }
-  return first;
-}
-
-void uvf__runner_gone(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
-  uvf__lock(&ex->waits.lock);
-  bool end = uncount(ex, slot, lost);
-  bool more = !lost && uvf__runner_wanted(ex, &slot);
-  uvf__unlock(&ex->waits.lock);
-  if (end && ex->type->end != NULL) ex->type->end(ex);
-  uvf__executor_tell_all(ex);
-  if (lost || (more && uvf__runners_start(ex, slot) != 0)) uvf__executor_strand(ex);
-  uvf__executor_unhold(ex); /* the runner's */
-}
-
-void uvf__runner_slot_back(uvf_executor_t *ex, uvf__link_t *slot) {
-  uvf__lock(&ex->waits.lock);
-  put_slot(ex, slot);
-  bool more = uvf__runner_wanted(ex, &slot);
-  uvf__unlock(&ex->waits.lock);
-  if (more && uvf__runners_start(ex, slot) != 0) uvf__executor_strand(ex);
+  return r.again;
 }
 
 void uvf__executor_over(uvf_executor_t *ex, uvf__job_t *job, int status) {

@@ -40,7 +40,7 @@ static void leave(uvf_executor_t *ex) {
 static void thread_main(void *arg) {
   threads_t *t = (threads_t *)arg;
   while (wait_told(t)) {
-    uvf__runner_run(&t->base);
+    (void)uvf__runner_run(&t->base);
     uvf__runner_gone(&t->base, NULL, false);
   }
   leave(&t->base);
@@ -72,7 +72,8 @@ static void threads_destroy(uvf_executor_t *ex) {
   uvf__free(t);
 }
 
-static const uvf__executor_type_t threads_type = {"threads", threads_start, NULL, threads_end, threads_destroy, false};
+static const uvf__executor_type_t threads_type = {
+    .name = "threads", .start = threads_start, .end = threads_end, .destroy = threads_destroy};
 
 static bool options_valid(const uvf_threads_options_t *o) {
   if (o == NULL || o->threads == 0 || o->threads > UVF__MAX_RUNNERS) return false;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* libuv's thread pool as an executor: a runner is one uv_queue_work. As many are under way as the pool has threads; each takes job
  * after job and gives its thread back after POOL_US, so that files and names get their turn. uv_queue_work may be called on the
- * loop's thread alone: from elsewhere a runner starts by way of a post.
+ * loop's thread alone: elsewhere the loop is asked to, by a post.
  *
  * The loop hears of what has left its thread no sooner than in its next turn, and may stand still until then, in one long callback.
- * So a runner is gone when it leaves its thread, and only its slot, with the uv_work_t, comes back with the loop: there are more
- * slots than threads; but beyond two for each they are for the case that no runner is left, so that a burst takes a handful. And of
- * runners that have spent their time one at a time leaves, and only if others work on. */
+ * So a runner is gone when it leaves its thread, and only its slot, with the uv_work_t, comes back with the loop. Slots are made as
+ * they are needed; but beyond two for each thread only where fewer than two runners are left, so that a burst takes a handful. And
+ * of runners that have spent their time one at a time leaves, and only if others work on. */
 #include <uv.h>
 #include <uvflow/uv.h>
 
@@ -16,23 +16,28 @@
 #include "task/attached.h"
 
 #define POOL_US 2000
-#define SLOTS 64 /* beyond one for each thread */
+#define SLOTS 16 /* made at a time */
 
 typedef struct pool_s pool_t;
 
 typedef struct {
   uvf__link_t free;
   uv_work_t work;
-  uvf_post_t post;
   pool_t *pool;
   bool spent; /* under the executor's lock: its thread is the one that is given back */
 } slot_t;
 
+typedef struct slots_s {
+  struct slots_s *next;
+  slot_t slots[SLOTS];
+} slots_t;
+
 struct pool_s {
   uvf_executor_t base;
   uvf__attached_t attached;
-  bool leaving; /* under the executor's lock: some slot is spent */
-  slot_t slots[];
+  uvf_post_t post; /* asks the loop to start runners */
+  bool leaving;    /* under the executor's lock: some slot is spent */
+  slots_t slots;   /* the first of all; the list is the loop thread's */
 };
 
 static pool_t *pool_of(uvf_executor_t *ex) {
@@ -50,7 +55,7 @@ static bool is_member(void *pool) {
 static void on_work(uv_work_t *work) {
   slot_t *s = (slot_t *)work->data;
   on_pool = s;
-  uvf__runner_run(&s->pool->base);
+  (void)uvf__runner_run(&s->pool->base);
   on_pool = NULL;
   uvf__runner_gone(&s->pool->base, NULL, false);
 }
@@ -68,51 +73,87 @@ static void after_work(uv_work_t *work, int status) {
   uvf__executor_unhold(&p->base); /* the slot's */
 }
 
-static int queue_work(slot_t *s) {
-  pool_t *p = s->pool;
-  s->work.data = s;
-  uvf__executor_hold(&p->base); /* the slot's */
-  p->attached.out++;
-  int r = uv_queue_work(uvf_loop_uv(p->attached.loop), &s->work, on_work, after_work);
-  if (r == 0) return 0;
-  p->attached.out--;
-  uvf__executor_unhold(&p->base);
-  return r;
+/* Under the lock, or where nobody else knows the pool. */
+static void put_slots(pool_t *p, slots_t *more) {
+  for (slot_t *s = more->slots; s < more->slots + SLOTS; s++) {
+    s->pool = p;
+    uvf__list_push_back(&p->base.slots, &s->free);
+  }
 }
 
-static void on_post(uvf_post_t *post, int status) {
-  slot_t *s = (slot_t *)post->data;
-  pool_t *p = s->pool;
-  if (status == 0 && queue_work(s) == 0) return;
-  uvf__executor_hold(&p->base); /* for the look at the end */
-  uvf__runner_gone(&p->base, &s->free, true);
-  uvf__attached_check(&p->attached);
-  uvf__executor_unhold(&p->base);
+/* For the next start. Where there is no memory, slots have to come back first. */
+static void keep_a_slot(pool_t *p) {
+  uvf__lock(&p->base.waits.lock);
+  bool none = uvf__list_empty(&p->base.slots);
+  uvf__unlock(&p->base.waits.lock);
+  slots_t *more = none ? (slots_t *)uvf__calloc(1, sizeof *more) : NULL;
+  if (more == NULL) return;
+  more->next = p->slots.next;
+  p->slots.next = more;
+  uvf__lock(&p->base.waits.lock);
+  put_slots(p, more);
+  uvf__unlock(&p->base.waits.lock);
 }
 
 static int start(uvf_executor_t *ex, uvf__link_t *slot) {
   slot_t *s = uvf__container(slot, slot_t, free);
-  uvf_loop_t *loop = pool_of(ex)->attached.loop;
-  if (uvf__loop_mine(loop)) return queue_work(s);
-  s->post.data = s;
-  return uvf_post(loop, &s->post, on_post) == 0 ? 0 : UV_EPIPE;
+  pool_t *p = pool_of(ex);
+  s->work.data = s;
+  uvf__executor_hold(ex); /* the slot's */
+  p->attached.out++;
+  int r = uv_queue_work(uvf_loop_uv(p->attached.loop), &s->work, on_work, after_work);
+  keep_a_slot(p);
+  if (r == 0) return 0;
+  p->attached.out--;
+  uvf__executor_unhold(ex);
+  return r;
+}
+
+static bool here(uvf_executor_t *ex) {
+  return uvf__loop_mine(pool_of(ex)->attached.loop);
+}
+
+static void on_post(uvf_post_t *post, int status) {
+  pool_t *p = (pool_t *)post->data;
+  uvf__runners_asked(&p->base, status != 0);
+  uvf__executor_unhold(&p->base); /* of who asked */
+}
+
+static int ask(uvf_executor_t *ex) {
+  pool_t *p = pool_of(ex);
+  int r = uvf_post(p->attached.loop, &p->post, on_post);
+  return r == 0 || r == UV_EBUSY ? r : UV_EPIPE;
 }
 
 static bool spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
   pool_t *p = pool_of(ex);
   if (now_us - began_us < POOL_US || p->leaving) return false;
-  if (ex->max_runners > 1 && ex->runners - ex->leaving < 2)
+  if (ex->runners - ex->leaving <= (ex->max_runners > 2 ? 2 : ex->max_runners - 1))
     return false; /* it leaves the other threads to files anyway */
   return p->leaving = on_pool->spent = true;
+}
+
+static void free_slots(pool_t *p) {
+  for (slots_t *next, *s = p->slots.next; s != NULL; s = next) {
+    next = s->next;
+    uvf__free(s);
+  }
 }
 
 static void destroy(uvf_executor_t *ex) {
   pool_t *p = pool_of(ex);
   uvf__attached_fini(&p->attached);
+  free_slots(p);
   uvf__free(p);
 }
 
-static const uvf__executor_type_t pool_type = {"libuv's pool", start, spent, NULL, destroy, true};
+static const uvf__executor_type_t pool_type = {.name = "libuv's pool",
+                                               .start = start,
+                                               .here = here,
+                                               .ask = ask,
+                                               .spent = spent,
+                                               .destroy = destroy,
+                                               .of_loop = true};
 
 /* As libuv counts them. */
 static uint32_t pool_threads(void) {
@@ -125,8 +166,7 @@ static uint32_t pool_threads(void) {
 static uvf__attached_t *make(uvf_loop_t *loop) {
   if (uvf_loop_uv(loop) == NULL) return NULL;
   uint32_t threads = pool_threads();
-  uint32_t slots = threads + SLOTS;
-  pool_t *p = uvf__calloc(1, sizeof *p + slots * sizeof(slot_t));
+  pool_t *p = uvf__calloc(1, sizeof *p);
   if (p == NULL) return NULL;
   const uvf__executor_setup_t setup = {
       &pool_type, NULL, "libuv's pool", UVF__NO_LIMIT, UINT32_MAX, threads, threads == 1 ? is_member : NULL, NULL};
@@ -135,10 +175,8 @@ static uvf__attached_t *make(uvf_loop_t *loop) {
     return NULL;
   }
   p->base.slotted = true;
-  for (uint32_t i = 0; i < slots; i++) {
-    p->slots[i].pool = p;
-    uvf__list_push_back(&p->base.slots, &p->slots[i].free);
-  }
+  put_slots(p, &p->slots);
+  p->post.data = p;
   uvf__attached_init(&p->attached, &p->base, loop, UVF__OWN_POOL);
   return &p->attached;
 }

@@ -3,178 +3,12 @@
  * while the executor is paused, closed, aborted and released. Each accepted job either runs once or is cancelled once;
  * no more of them run at a time than may; the pool's threads and whoever waits for room or for idle sleep for real, so
  * that one who is forgotten is a deadlock; the executor ends once, and its memory is freed once.
- * sources: task/executor.c task/intake.c task/runner.c task/crowd.c task/blocks.c task/control.c task/room_idle.c task/lane.c
+ * sources: task/executor.c task/intake.c task/runner.c task/start.c task/crowd.c task/blocks.c task/control.c task/room_idle.c task/lane.c
  * sources: wait/pace.c wait/blocked.c wait/waits.c wait/op.c wait/bells.c wait/ready.c wait/loop.c wait/request.c wait/deadline.c
  * sources: wait/detach.c wait/post.c wait/drain.c base/fence.c base/heap.c
  * flags: -DSPINS=0 -DLINGER_SPINS=0 -DINTAKE_SPINS=0 -DLINGER_US=4 -DGATHER_US=0
  * flags: -DGATHER_FLOW=4 -DGATHER_ITEMS=64 -DUVF__BLOCKS_KEPT=0 -DLANE_US=1 */
-#include "model_pool.h"
-
-#include <uvflow/control.h>
-
-enum { MOST_JOBS = 6 };
-
-typedef struct {
-  uint32_t max_running;
-  size_t capacity;
-  uint32_t lane; /* its max_running; 0: jobs go to the executor itself */
-  unsigned how;
-  void (*thread[4])(void);
-} scenario_t;
-
-enum {
-  LATER = 1,    /* jobs answer UVF_LATER; somebody ends them */
-  SPENT = 2,    /* a runner leaves after each job */
-  MEET = 4,     /* a job waits until another one runs, too */
-  PAUSED = 8,   /* from the start */
-  REFUSES = 16, /* some runners cannot be started */
-  CROWDED = 32  /* jobs are taken for short ones (crowd.h) */
-};
-
-enum { PENDING, RUNNING, CANCELLED };
-
-typedef struct {
-  uvf__job_t job;
-  a_u32 state;
-  model_item_t input, result; /* by who makes it; by who runs it */
-  int number;
-  unsigned by; /* whose thread made it */
-  bool kept;   /* by who may withdraw it */
-} job_t;
-
-typedef struct {
-  model_pool_t pool;
-  uvf_executor_t *pool_ex; /* on which the pool's threads are */
-  uvf_executor_t *ex;      /* to which the jobs go */
-  model_gate_t meet;
-  model_gate_t later; /* open once for each of the next */
-  job_t *ends_later[MOST_JOBS];
-  int later_count, later_taken;
-  int begun[4], over_of[4], accepted_of[4]; /* by who made them; the first: the number after that of the last one */
-  int made, accepted, ran, ended, cancelled, asked, met;
-  uint32_t running;
-  bool halted; /* paused, and somebody has seen it idle */
-  bool over;   /* closed, and somebody has seen it idle */
-  job_t *withdrawn;
-} state_t;
-
-static const scenario_t *scenario;
-static state_t *s;
-
-/* ---- a job ---- */
-
-static job_t *job_of(uvf__job_t *job) {
-  return uvf__container(job, job_t, job);
-}
-
-static bool job_move(uvf__job_t *job, uint32_t to) {
-  uint32_t pending = PENDING;
-  return a_cas(&job_of(job)->state, &pending, to, acq_rel, relaxed);
-}
-
-static bool job_alive(uvf__job_t *job) {
-  return a_load(&job_of(job)->state, relaxed) == PENDING;
-}
-
-static bool job_begin(uvf__job_t *job) {
-  return job_move(job, RUNNING);
-}
-
-static void meet(void) {
-  if (s->met++ % 2 == 0)
-    model_gate_pass(&s->meet);
-  else
-    model_gate_open(&s->meet);
-}
-
-static int job_run(uvf__job_t *job) {
-  job_t *j = job_of(job);
-  RL_ASSERT(item_get(&j->input) == (uint64_t)j->number + 1);
-  RL_ASSERT(!s->over && !s->halted);
-  if (scenario->max_running == 1) RL_ASSERT(j->number >= s->begun[j->by]); /* in order */
-  s->begun[j->by] = j->number + 1;
-  RL_ASSERT(++s->running <= scenario->max_running && (scenario->lane == 0 || s->running <= scenario->lane));
-  s->ran++;
-  if ((scenario->how & MEET) != 0) meet();
-  model_advance_clock(rl::rand(2)); /* a lane's runner may be spent, or not */
-  item_set(&j->result, (uint64_t)j->number + 1);
-  if ((scenario->how & LATER) != 0) {
-    s->ends_later[s->later_count++] = j;
-    model_gate_open(&s->later);
-    return UVF_LATER;
-  }
-  s->running--;
-  return 0;
-}
-
-static void job_free(job_t *j) {
-  if (!j->kept) uvf__free(j);
-}
-
-static void job_hand_back(uvf__job_t *job, int status, uvf__bells_t *bells) {
-  job_t *j = job_of(job);
-  (void)bells;
-  RL_ASSERT(status == 0 && a_load(&j->state, relaxed) == RUNNING);
-  RL_ASSERT(item_get(&j->result) == (uint64_t)j->number + 1);
-  s->ended++;
-  s->over_of[j->by]++;
-  job_free(j);
-}
-
-static bool job_cancel(uvf__job_t *job) {
-  return job_move(job, CANCELLED);
-}
-
-static void job_cancelled(uvf__job_t *job) {
-  RL_ASSERT(item_get(&job_of(job)->input) == (uint64_t)job_of(job)->number + 1);
-  s->cancelled++;
-  s->over_of[job_of(job)->by]++;
-  job_free(job_of(job));
-}
-
-static void job_ask(uvf__job_t *job, uvf__bells_t *bells) {
-  (void)bells;
-  RL_ASSERT(a_load(&job_of(job)->state, relaxed) == RUNNING);
-  s->asked++;
-}
-
-static const uvf__job_type_t job_type = {job_alive,  job_begin,     job_run, job_hand_back, NULL,
-                                         job_cancel, job_cancelled, job_ask, true};
-
-/* ---- what threads do ---- */
-
-static job_t *job_new_of(unsigned made_by) {
-  job_t *j = model_new<job_t>();
-  a_init(&j->state, PENDING);
-  j->job.type = &job_type;
-  j->number = s->made++;
-  j->by = made_by;
-  item_set(&j->input, (uint64_t)j->number + 1);
-  return j;
-}
-
-static job_t *job_new(void) {
-  return job_new_of(rl::thread_index());
-}
-
-static int submit(job_t *j) {
-  unsigned by = j->by; /* it may be gone afterwards */
-  int r = uvf__executor_submit(s->ex, &j->job, UVF__ORDINARY);
-  if (r == 0)
-    s->accepted++, s->accepted_of[by]++;
-  else
-    job_free(j);
-  if (scenario->capacity == UVF__NO_LIMIT) return r;
-  uvf_executor_stats_t stats;
-  uvf_executor_stats(s->ex, &stats);
-  RL_ASSERT(stats.high_water <= scenario->capacity);
-  return r;
-}
-
-static void submit_one(void) {
-  int r = submit(job_new());
-  RL_ASSERT(r == 0 || r == UV_EPIPE || (r == UV_EAGAIN && (scenario->how & REFUSES) != 0));
-}
+#include "model_jobs.h"
 
 static void submits(void) {
   submit_one();
@@ -231,6 +65,54 @@ static void runs(void) {
 }
 
 static void nothing(void) {
+}
+
+/* As a loop in a callback that waits for what it has queued, while nobody does what the loop was asked to. */
+static void stand_for(int jobs) {
+  for (int i = 0; i < jobs; i++)
+    submit_one();
+  for (int i = 0; i < jobs; i++)
+    model_gate_pass(&s->own);
+  model_pool_turn(s->pool_ex, true);
+  uvf_executor_release(s->ex);
+}
+
+/* Its turn comes when it was asked, and so does the next, unless all was done without. */
+static void turns(void) {
+  model_gate_pass(&s->pool.asks);
+  model_pool_turn(s->pool_ex, false);
+  model_gate_pass(&s->pool.asks);
+  model_pool_turn(s->pool_ex, true);
+  uvf_executor_release(s->ex);
+}
+
+static void submits_two_in_turn(void) {
+  for (int i = 0; i < 2; i++) {
+    submit_one();
+    RL_ASSERT(uvf_wait_idle_sync(s->ex, UVF_FOREVER) == 0);
+  }
+  model_gate_open(&s->pool.asks);
+  uvf_executor_release(s->ex);
+}
+
+static void submits_and_tells(void) {
+  submit_one();
+  model_gate_open(&s->later);
+  uvf_executor_release(s->ex);
+}
+
+/* Behind a job that somebody else has queued, who could only ask. */
+static void stands_behind_another(void) {
+  model_gate_pass(&s->later);
+  stand_for(1);
+}
+
+static void stands_for_two(void) {
+  stand_for(2);
+}
+
+static void stands_for_four(void) {
+  stand_for(4);
 }
 
 /* Without a reference: a job that has not ended keeps the memory. */
@@ -396,6 +278,7 @@ struct model : rl::test_suite<model, 4> {
     }
     for (int i = 1; i < users; i++)
       (void)uvf_executor_retain(s->ex);
+    s->pool.stands = (scenario->how & STANDS) != 0;
     s->pool.refuses = (scenario->how & REFUSES) != 0 ? 2 : 0;
     if ((scenario->how & CROWDED) != 0) s->ex->crowd.average = 0;
     if ((scenario->how & PAUSED) != 0) RL_ASSERT(uvf_executor_pause(s->ex) == 0);
@@ -406,6 +289,7 @@ struct model : rl::test_suite<model, 4> {
     s = model_new<state_t>();
     model_gate_init(&s->later);
     model_gate_init(&s->meet);
+    model_gate_init(&s->own);
     make_executor();
     if (is(1, withdraws)) {
       s->withdrawn = job_new_of(0);
@@ -424,6 +308,7 @@ struct model : rl::test_suite<model, 4> {
     model_pool_check(&s->pool);
     model_gate_destroy(&s->later);
     model_gate_destroy(&s->meet);
+    model_gate_destroy(&s->own);
     uvf__free(s->withdrawn);
     uvf__free(s);
     model_end();
@@ -452,6 +337,15 @@ static const struct {
     {"crowded, idle", {2, no, 0, CROWDED, {submits_two_and_waits, submits_two_and_waits, runs, runs}}, 6000, 0},
     {"crowded, in a lane", {2, no, 2, CROWDED, {submits_two_and_waits, submits_two_and_waits, runs, runs}}, 6000, 0},
     {"crowded, meeting", {2, no, 0, CROWDED | MEET, {submits_two, submits_two, runs, runs}}, 6000, 0},
+    {"standing", {2, no, 0, STANDS | CROWDED, {stands_for_two, submits, runs, runs}}, 6000, 0},
+    {"standing, meeting", {2, no, 0, STANDS | CROWDED | MEET, {stands_for_two, nothing, runs, runs}}, 6000, 0},
+    {"standing, asked", {2, no, 0, STANDS, {turns, submits_two_in_turn, runs, nothing}}, 6000, 0},
+    {"standing, lane of one", {2, no, 1, STANDS, {stands_behind_another, submits_and_tells, runs, runs}}, 6000, 0},
+    {"standing, later, lane",
+     {2, no, 2, STANDS | CROWDED | MEET | SHORT, {stands_for_four, nothing, runs, runs}},
+     20000,
+     0},
+    {"standing, in a lane", {2, no, 2, STANDS, {stands_for_two, submits, runs, runs}}, 6000, 0},
     {"closed", {2, no, 0, 0, {submits_two, submits, runs, closes}}, 4000, 1},
     {"aborted", {2, no, 0, 0, {submits_two, submits, runs, aborts}}, 4000, 1},
     {"paused", {2, no, 0, 0, {submits_two, pauses, runs, aborts}}, 4000, 0},
@@ -477,6 +371,7 @@ static const struct {
     {"lane, aborted", {2, 9, 1, 0, {submits_two, submits, runs, aborts}}, 6000, 0},
     {"crowded, in order", {1, no, 0, CROWDED, {submits_four, nothing, runs, nothing}}, 100000, 0},
     {"crowded, closed, one runner", {2, no, 0, CROWDED, {submits_two, closes_and_waits, runs, nothing}}, 400000, 0},
+    {"standing, later", {2, no, 0, STANDS | CROWDED | MEET | SHORT, {stands_for_four, nothing, runs, runs}}, 400000, 0},
 };
 
 int main(void) {

@@ -3,7 +3,7 @@
  * them, takes the value, cancels, and lets go. Each value is taken once or dropped once, an arg is run with or dropped,
  * each waiter hears of the outcome (one who does not is a deadlock), and all memory is freed once.
  * sources: task/task.c task/flowvar.c task/spawn.c task/promise.c task/await.c task/then.c
- * sources: task/executor.c task/intake.c task/runner.c task/crowd.c task/blocks.c task/control.c task/room_idle.c
+ * sources: task/executor.c task/intake.c task/runner.c task/start.c task/crowd.c task/blocks.c task/control.c task/room_idle.c
  * sources: chan/queued.c chan/queued_wait.c chan/overflow.c chan/chan.c chan/create.c chan/close.c chan/send.c chan/recv.c chan/stats.c
  * sources: chan/rendezvous.c chan/dump.c
  * sources: queue/mpmc_ring.c queue/block_list.c queue/spsc_ring.c queue/locked_ring.c queue/cell.c base/fence.c base/heap.c

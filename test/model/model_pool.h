@@ -47,6 +47,9 @@ typedef struct {
   int asked;         /* runners that no thread has taken up; under told.lock */
   bool ended;        /* likewise */
   bool ends_at_once; /* a runner gives its thread back after each job */
+  bool stands; /* only the scenario's first thread may start runners, and looks at nothing else; under told.lock */
+  bool rung;   /* somebody has asked it to; likewise */
+  model_gate_t asks; /* open once for each time */
   int destroyed;
   int refuses; /* so many starts fail, as the checker likes */
 } model_pool_t;
@@ -75,6 +78,40 @@ static int model_pool_start(uvf_executor_t *ex, uvf__link_t *slot) {
   return 0;
 }
 
+/* A loop that stands still: it starts runners for what it queues itself. */
+static bool model_pool_here(uvf_executor_t *ex) {
+  model_pool_t *p = model_pool_of(ex);
+  uvf__lock(&p->told.lock);
+  bool here = !p->stands || rl::thread_index() == 0;
+  uvf__unlock(&p->told.lock);
+  return here;
+}
+
+static int model_pool_ask(uvf_executor_t *ex) {
+  model_pool_t *p = model_pool_of(ex);
+  uvf__lock(&p->told.lock);
+  bool again = p->rung, at_once = !p->stands;
+  p->rung = !at_once;
+  uvf__unlock(&p->told.lock);
+  if (at_once) uvf__runners_asked(ex, false);
+  if (at_once) uvf__executor_unhold(ex);
+  if (!again) model_gate_open(&p->asks);
+  return again ? UV_EBUSY : 0;
+}
+
+/* The loop has a turn, and stands still again; or it goes on, and will always answer at once. */
+static void model_pool_turn(uvf_executor_t *ex, bool goes_on) {
+  model_pool_t *p = model_pool_of(ex);
+  uvf__lock(&p->told.lock);
+  if (goes_on) p->stands = false;
+  bool rung = p->rung;
+  p->rung = false;
+  uvf__unlock(&p->told.lock);
+  if (!rung) return;
+  uvf__runners_asked(ex, false);
+  uvf__executor_unhold(ex);
+}
+
 static bool model_pool_spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
   (void)began_us;
   (void)now_us;
@@ -98,13 +135,15 @@ static void model_pool_destroy(uvf_executor_t *ex) {
   uvf__free(ex);
 }
 
-static const uvf__executor_type_t model_pool_type = {"model's pool", model_pool_start,   model_pool_spent,
-                                                     model_pool_end, model_pool_destroy, false};
+static const uvf__executor_type_t model_pool_type = {
+    "model's pool", model_pool_start,   model_pool_here, model_pool_ask, model_pool_spent,
+    model_pool_end, model_pool_destroy, false,           false};
 
 /* threads: how many scenario threads will run model_pool_thread. */
 static uvf_executor_t *model_pool_create(model_pool_t *p, int threads, uint32_t max_running, size_t capacity) {
   model_executor_t *e = model_new<model_executor_t>();
   model_gate_init(&p->told);
+  model_gate_init(&p->asks);
   p->threads = threads;
   e->pool = p;
   uvf__executor_setup_t setup;
@@ -126,7 +165,7 @@ static void model_pool_thread(model_pool_t *p, uvf_executor_t *ex) {
     if (run) p->asked--;
     uvf__unlock(&p->told.lock);
     if (!run) return;
-    uvf__runner_run(ex);
+    (void)uvf__runner_run(ex);
     uvf__runner_gone(ex, NULL, false);
   }
 }
@@ -135,6 +174,7 @@ static void model_pool_thread(model_pool_t *p, uvf_executor_t *ex) {
 static void model_pool_check(model_pool_t *p) {
   RL_ASSERT(p->ended && p->destroyed == 1 && p->asked == 0 && p->told.count == 0);
   model_gate_destroy(&p->told);
+  model_gate_destroy(&p->asks);
 }
 
 #endif

@@ -3,7 +3,7 @@
  * the work, one that finishes or cancels it, and the loop's own cancel and detach. Each request is called back once,
  * with the outcome that there was; its memory is freed in the callback: whoever touches it later is found.
  * sources: task/task.c task/flowvar.c task/spawn.c task/promise.c task/await.c task/then.c task/wait_cancelled.c task/offload.c
- * sources: task/executor.c task/intake.c task/runner.c task/crowd.c task/blocks.c task/control.c task/room_idle.c
+ * sources: task/executor.c task/intake.c task/runner.c task/start.c task/crowd.c task/blocks.c task/control.c task/room_idle.c
  * sources: chan/queued.c chan/queued_wait.c chan/overflow.c chan/chan.c chan/create.c chan/close.c chan/send.c chan/recv.c chan/stats.c
  * sources: chan/rendezvous.c chan/dump.c
  * sources: queue/mpmc_ring.c queue/block_list.c queue/spsc_ring.c queue/locked_ring.c queue/cell.c base/fence.c base/heap.c

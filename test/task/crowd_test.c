@@ -10,7 +10,7 @@ static void nothing(uvf_executor_t *ex) {
   uvf__free(ex);
 }
 
-static const uvf__executor_type_t bare_type = {"bare", NULL, NULL, NULL, nothing, false};
+static const uvf__executor_type_t bare_type = {.name = "bare", .destroy = nothing};
 
 /* An executor on which something is queued and nothing runs; its lock is held. Asserts. */
 static uvf_executor_t *bare(void) {

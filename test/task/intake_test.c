@@ -30,7 +30,7 @@ static void destroy(uvf_executor_t *ex) {
   uvf__free(ex);
 }
 
-static const uvf__executor_type_t bare_type = {"bare", NULL, NULL, NULL, destroy, false};
+static const uvf__executor_type_t bare_type = {.name = "bare", .destroy = destroy};
 
 /* An executor whose runners are only said to be there: one works on a short job, so that none is wanted. Asserts. */
 static uvf_executor_t *bare(size_t capacity) {

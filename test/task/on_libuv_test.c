@@ -266,79 +266,6 @@ static void spawned_from_other_threads(void **state) {
   uvf_executor_release(pool);
 }
 
-/* ---- a loop that stands still ---- */
-
-typedef struct {
-  int done, wrong;
-} ends_t;
-
-static void counts_done(uvf_req_t *req, int status) {
-  ends_t *e = req->data;
-  e->done++;
-  if (status != 0) e->wrong++;
-}
-
-static void busy_for(uint64_t us) {
-  for (uint64_t until = uv_hrtime() + us * 1000; uv_hrtime() < until;)
-    (void)sched_yield();
-}
-
-static int takes_milliseconds(uvf_task_t *task, void *arg, void *value) {
-  (void)task;
-  (void)value;
-  busy_for(3000); /* longer than a runner keeps its thread where others want it */
-  atomic_fetch_add((atomic_int *)arg, 1);
-  return 0;
-}
-
-static int counts_itself(uvf_task_t *task, void *arg, void *value) {
-  (void)task;
-  (void)value;
-  atomic_fetch_add((atomic_int *)arg, 1);
-  return 0;
-}
-
-static void until_ran(const atomic_int *ran, int n) {
-  uint64_t until = uv_hrtime() + TEST_PATIENCE_S * UINT64_C(1000000000);
-  while (atomic_load(ran) < n && uv_hrtime() < until)
-    (void)sched_yield();
-  assert_int_equal(atomic_load(ran), n);
-}
-
-enum { JOBS = 40 };
-
-/* Offloads JOBS without a turn of the loop, one_by_one: each when the runner of the last one has left. All are done meanwhile. Asserts. */
-static void while_the_loop_stands_still(void **state, uvf_work_cb work, bool one_by_one) {
-  static uvf_req_t reqs[JOBS];
-  fixture_t f;
-  atomic_int ran = 0;
-  ends_t e = {0, 0};
-  open_fixture(&f, state);
-  memset(reqs, 0, sizeof reqs);
-  for (int i = 0; i < JOBS; i++) {
-    reqs[i].data = &e;
-    assert_int_equal(uvf_offload(f.loop, &reqs[i], uvf_loop_pool(f.loop), work, &ran, counts_done), 0);
-    if (!one_by_one) continue;
-    until_ran(&ran, i + 1);
-    busy_for(200); /* it lingers for less */
-  }
-  until_ran(&ran, JOBS);
-  run(&f);
-  assert_int_equal(e.done, JOBS);
-  assert_int_equal(e.wrong, 0);
-  close_fixture(&f);
-}
-
-/* A thread that is given back comes again by way of the loop. As with uv_queue_work, what was queued is done without it. */
-static void the_pool_works_on_while_the_loop_stands_still(void **state) {
-  while_the_loop_stands_still(state, takes_milliseconds, false);
-}
-
-/* More jobs than the pool has threads. */
-static void one_by_one_while_the_loop_stands_still(void **state) {
-  while_the_loop_stands_still(state, counts_itself, true);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       BOTH(case_48_two_strings_under_full_load),
@@ -346,8 +273,6 @@ int main(void) {
       BOTH(a_burst_of_offloads),
       BOTH(detached_in_the_middle_of_a_burst),
       BOTH(spawned_from_other_threads),
-      BOTH(the_pool_works_on_while_the_loop_stands_still),
-      BOTH(one_by_one_while_the_loop_stands_still),
   };
   return RUN_TESTS(tests);
 }
