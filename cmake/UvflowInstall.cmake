@@ -12,7 +12,7 @@ install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHIN
 install(EXPORT uvflowTargets NAMESPACE uvflow:: DESTINATION ${package_dir})
 
 configure_package_config_file(cmake/uvflowConfig.cmake.in uvflowConfig.cmake INSTALL_DESTINATION ${package_dir})
-# Before 1.0 a new minor version may change the interface; the SOVERSION says the same to the loader from 1.0 on.
+# Before 1.0 a new minor version may change the interface; the SOVERSION says the same to the loader.
 write_basic_package_version_file(uvflowConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/uvflowConfig.cmake

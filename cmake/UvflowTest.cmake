@@ -210,7 +210,6 @@ endfunction()
 
 # ---- the installed package, the house rules ----
 
-# Not with a sanitizer: a program that is built without it cannot link with a library that is built with it.
 # Typed ends: a program that uses them, and its wrong variants, which must not compile.
 function(uvflow_typed_tests)
   add_executable(typed_good typed/good.c)
@@ -227,6 +226,7 @@ function(uvflow_typed_tests)
   endif()
 endfunction()
 
+# Not with a sanitizer: a program that is built without it cannot link with a library that is built with it.
 function(uvflow_install_tests)
   if(CMAKE_C_FLAGS MATCHES "-fsanitize" OR NOT UVFLOW_INSTALL)
     return()

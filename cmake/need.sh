@@ -41,10 +41,14 @@ fi
 as_root=
 if [ "$(id -u)" != 0 ]; then
   if ! command -v sudo >/dev/null; then
-    echo "Please run as root, and then this again:  apt-get install $missing"
+    echo "Please run this as root, and then this again:  apt-get install $missing"
     exit 1
   fi
-  as_root=sudo
+  as_root='sudo -n'
+  if ! $as_root true 2>/dev/null; then
+    echo "sudo would ask for a password here. Please run this, and then this again:  sudo apt-get install $missing"
+    exit 1
+  fi
 fi
 
 echo "Installing $missing..."

@@ -7,7 +7,7 @@
  * A task hashes a batch of files and gives it back as its value, so a batch has one owner at a time: the walker, then the
  * task, then the loop. The lane and the channel of flowvars are bounded, so that the walker is never far ahead. How it ends:
  *   all done   the walker releases the channel, the loop's reader gets UV_EOF, and the last flowvar ends
- *   Ctrl-C     the loop aborts the lane and the channel: what waits never runs, what runs is asked to stop
+ *   Ctrl-C     the loop aborts the lane and the channel: what waits never runs, what runs is asked to stop; or printing ends
  *   no memory  whoever it happens to ends with UV_ENOMEM, as the outcome of a task or the cause of the channel's end
  * This file has the threads, tasks and the loop; the folder digest_tree/ has what any program of the kind needs. */
 #include <errno.h>
@@ -252,10 +252,20 @@ static void take(app_t *a, batch_t *b) {
   if (!report_add(&a->report, b) && !a->incomplete) give_up_because(a, NULL, UV_ENOMEM);
 }
 
+static volatile sig_atomic_t interrupted; /* by Ctrl-C, when the loop does not listen any more */
+
+static void on_late_interrupt(int number) {
+  (void)number;
+  interrupted = 1;
+}
+
+/* From here on Ctrl-C ends the printing. Without SA_RESTART, so that a write that waits for its reader ends, too. */
 static void maybe_end(app_t *a) {
+  struct sigaction late = {.sa_handler = on_late_interrupt};
   if (!a->ended || a->awaited > 0) return;
   progress_stop(&a->progress);
   uv_close((uv_handle_t *)&a->interrupt, NULL);
+  (void)sigaction(SIGINT, &late, NULL);
 }
 
 static void on_hashed(uvf_req_t *req, int status) {
@@ -405,8 +415,11 @@ static void tear_down(app_t *a) {
 }
 
 static void print_result(app_t *a) {
-  int error = report_print(&a->report, stdout);
-  if (error != 0) complain(a, "write error", strerror(error));
+  int error = a->incomplete ? 0 : report_print(&a->report, stdout, &interrupted);
+  if (interrupted != 0)
+    a->exit_code = EXIT_INTERRUPTED;
+  else if (error != 0)
+    complain(a, "write error", strerror(error));
 }
 
 /* ---- the command line ---- */
@@ -465,7 +478,8 @@ int main(int argc, char **argv) {
   if (r != 0) give_up_because(&a, "cannot start a thread", r);
   (void)uv_run(&a.uv, UV_RUN_DEFAULT); /* until the last flowvar has ended, and the handles are closed */
   tear_down(&a);
-  if (!a.incomplete) print_result(&a);
+  print_result(&a);
   report_free(&a.report);
+  if (interrupted != 0) _exit(a.exit_code); /* what is left in stdout's buffer may find no reader */
   return a.exit_code;
 }

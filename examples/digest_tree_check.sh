@@ -141,6 +141,19 @@ check_interrupt() {
   rm "$tmp/tree/huge"
 }
 
+# The same when the digests are done, and wait for somebody to read them.
+check_late_interrupt() {
+  mkfifo "$tmp/slow" || return 0
+  sleep 60 <"$tmp/slow" &
+  reader=$!
+  timeout --preserve-status --signal=INT --kill-after=20 2 \
+    "$program" -j 2 "$tmp/tree" "$tmp/tree" "$tmp/tree" >"$tmp/slow" 2>"$tmp/err"
+  code=$?
+  kill "$reader"
+  expect_code 130 "Ctrl-C while it prints"
+  [ -s "$tmp/err" ] && fail "Ctrl-C while it prints: stderr is $(cat "$tmp/err")"
+}
+
 check_output() {
   if [ -e /dev/full ]; then
     "$program" "$tmp/tree" >/dev/full 2>"$tmp/err"
@@ -160,5 +173,6 @@ check_unreadable
 check_usage
 check_output
 check_interrupt
+check_late_interrupt
 [ $failed -eq 0 ] && echo "digest_tree: same as sha256sum, all checks passed"
 exit $failed

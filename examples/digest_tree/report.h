@@ -3,6 +3,7 @@
 #ifndef DIGEST_TREE_REPORT_H
 #define DIGEST_TREE_REPORT_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -18,8 +19,8 @@ typedef struct {
 /* Takes the batch over, also if this fails. Entries with an error are not listed. False: out of memory. */
 bool report_add(report_t *r, batch_t *batch);
 
-/* Returns 0 or an errno value; `out` is flushed. */
-int report_print(report_t *r, FILE *out);
+/* Returns 0 or an errno value; `out` is flushed. EINTR: *stop was set meanwhile, and not all is printed. */
+int report_print(report_t *r, FILE *out, volatile sig_atomic_t *stop);
 
 void report_free(report_t *r);
 

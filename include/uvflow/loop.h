@@ -137,8 +137,8 @@ struct uvf_post_s {
 
 /**
  * Calls cb on the loop's thread, in a later turn or later in this one. It allocates nothing. A pending post keeps no
- * loop alive (a loop with nothing else to do ends, and the callback comes when it is run again or detached), but hold
- * a reference on `loop` for the call. UV_EBUSY makes one post a doorbell: the callback that is still to come sees
+ * loop alive: where there is nothing else to do uv_run returns, also the next time, and the callback comes when
+ * something else lets the loop run, or at its detach. Hold a reference on `loop` for the call. UV_EBUSY makes one post a doorbell: the callback that is still to come sees
  * what you wrote before this call. (But if the loop is being detached at that moment, the call that made the post
  * pending may end in UV_ECANCELED, and then no callback comes.) To hand over data use a channel.
  * Returns 0, UV_EINVAL (NULL), UV_EBUSY (still pending), UV_ECANCELED (the loop was detached; no callback) or

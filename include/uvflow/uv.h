@@ -31,9 +31,10 @@ extern "C" {
 UVF_EXTERN int uvf_loop_attach(uv_loop_t *uv, const uvf_loop_options_t *o, uvf_loop_t **loop);
 
 /**
- * The libuv loop that this one is attached to; NULL on another host. It stays yours.
+ * The libuv loop that this one is attached to; NULL for NULL, on another host, or when the detach has let go of it,
+ * which is before its `done`. It stays yours. On another thread than the loop's hold a reference on `loop`, and know that the answer may be old.
  *
- * Thread: any, until the detach has ended
+ * Thread: any
  */
 UVF_EXTERN uv_loop_t *uvf_loop_uv(const uvf_loop_t *loop);
 

@@ -203,11 +203,12 @@ int uvf_loop_attach(uv_loop_t *uv, const uvf_loop_options_t *o, uvf_loop_t **loo
     return r;
   }
   h->attached = true;
+  h->loop->native = uv;
   *loop = h->loop;
   return 0;
 }
 
+/* Not by the host, which ends before the last reference on the loop. */
 uv_loop_t *uvf_loop_uv(const uvf_loop_t *loop) {
-  if (loop == NULL || loop->host.wake != host_wake) return NULL;
-  return ((host_t *)loop->host.host)->uv;
+  return loop == NULL || uvf__loop_ended(loop) ? NULL : (uv_loop_t *)loop->native;
 }

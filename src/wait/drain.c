@@ -3,7 +3,7 @@
  *
  * Callbacks may do anything, because: they run only from here, never under a lock and never inside the call that started
  * them; one node is taken off at a time and no list is iterated over a call; what runs unregisters itself before it calls;
- * drain is not entered twice; detach only marks, closing happens at the end of a drain. Protocol: tag L-3 of loop.c. */
+ * drain is not entered twice; detach only marks, closing happens at the end of a drain. */
 #include <uvflow/loop.h>
 
 #include "base/check.h"
@@ -59,9 +59,10 @@ static void end_turn(uvf_loop_t *loop) {
 void uvf_loop_drain(uvf_loop_t *loop, bool rang) {
   if (loop == NULL || loop->generation != uvf__fork_generation()) return;
   if (rang) loop->rung = true;
-  if (a_load(&loop->state, relaxed) == UVF__LOOP_CLOSED) return; /* L-3 */
-  if (loop->draining) {          /* a callback runs the event loop: the outer drain goes on */
-    loop->timer_at = UINT64_MAX; /* it may have been the timer that called, and then it is not set any more */
+  if (uvf__loop_ended(loop)) return;
+  uvf__check(uvf__loop_mine(loop)); /* else uvf_loop_bind was forgotten */
+  if (loop->draining) {             /* a callback runs the event loop: the outer drain goes on */
+    loop->timer_at = UINT64_MAX;    /* it may have been the timer that called, and then it is not set any more */
     return;
   }
   uvf_loop_retain(loop);

@@ -71,7 +71,7 @@ void uvf_loop_release(uvf_loop_t *loop) {
 int uvf_loop_bind(uvf_loop_t *loop) {
   if (loop == NULL) return UV_EINVAL;
   if (loop->generation != uvf__fork_generation()) return UV_ENOTSUP;
-  if (a_load(&loop->state, relaxed) == UVF__LOOP_CLOSED) return UV_ECANCELED; /* L-3 */
+  if (uvf__loop_ended(loop)) return UV_ECANCELED;
   if (loop->draining) return UV_EBUSY;
   a_store(&loop->owner, uvf__thread_id(), relaxed); /* L-1 */
   uvf__threads_bind(&loop->runs);
@@ -79,8 +79,11 @@ int uvf_loop_bind(uvf_loop_t *loop) {
 }
 
 bool uvf_loop_is_mine(const uvf_loop_t *loop) {
-  return loop != NULL && uvf__loop_mine((uvf_loop_t *)(uintptr_t)loop) &&
-         a_load(&((uvf_loop_t *)(uintptr_t)loop)->state, relaxed) != UVF__LOOP_CLOSED; /* L-3 */
+  return loop != NULL && uvf__loop_mine((uvf_loop_t *)(uintptr_t)loop) && !uvf__loop_ended(loop);
+}
+
+bool uvf__loop_ended(const uvf_loop_t *loop) {
+  return a_load(&((uvf_loop_t *)(uintptr_t)loop)->state, relaxed) == UVF__LOOP_CLOSED; /* L-3 */
 }
 
 int uvf__loop_check(uvf_loop_t *loop) {

@@ -29,6 +29,7 @@ struct uvf_loop_s {
   a_u32 refs;
   a_u32 state;
   uvf_host_t host; /* constant; its functions' rules are in uvflow/loop.h */
+  void *native;    /* constant; the built-in host's: what it runs on. NULL: another host */
   uint32_t turn_items, turn_us;
   uint32_t generation; /* of the process that made it */
   uvf__runs_t runs;    /* threads.c */
@@ -58,6 +59,9 @@ struct uvf_loop_s {
 static inline bool uvf__loop_mine(uvf_loop_t *loop) {
   return a_load(&loop->owner, relaxed) == uvf__thread_id(); /* L-1: only equality with ourselves matters */
 }
+
+/* Has its detach ended? From another thread a hint. */
+bool uvf__loop_ended(const uvf_loop_t *loop);
 
 /* Is it the calling thread's? 0, UV_EPERM, UV_ENOTSUP (the parent's, after a fork). */
 int uvf__loop_check(uvf_loop_t *loop);

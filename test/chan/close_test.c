@@ -325,7 +325,7 @@ static void churn_lane(void *arg) {
 #if defined(__SANITIZE_THREAD__)
 enum { STRESS_ROUNDS = 5000 };
 #else
-enum { STRESS_ROUNDS = 30000 };
+enum { STRESS_ROUNDS = 100000 };
 #endif
 
 /* One round: this thread receives a little and leaves while the other one sends. */

@@ -4,6 +4,7 @@
 
 #include "support/test_host.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 enum { CHANNELS = 10000 };
@@ -13,10 +14,56 @@ enum { CHANNELS = 10000 };
 static void what_was_attached_is_gone_after_the_detach(void **state) {
   fixture_t f;
   open_fixture(&f, state);
+  uvf_loop_t *kept = uvf_loop_retain(f.loop);
   assert_ptr_equal(uvf_loop_uv(f.loop), &f.uv);
   assert_true(uvf_loop_is_mine(f.loop));
   assert_int_equal(uv_run(&f.uv, UV_RUN_DEFAULT), 0); /* nothing keeps it alive */
   close_fixture(&f);
+  assert_null(uvf_loop_uv(kept));
+  assert_null(uvf_loop_pool(kept));
+  assert_false(uvf_loop_is_mine(kept));
+  uvf_loop_release(kept);
+}
+
+typedef struct {
+  uvf_loop_t *loop;
+  int calls, wrong;
+} asked_t;
+
+static void ask_at_the_end(void *data) {
+  asked_t *a = data;
+  a->calls++;
+  if (uvf_loop_uv(a->loop) != NULL || uvf_loop_pool(a->loop) != NULL) a->wrong++;
+}
+
+static void in_the_last_callback_it_is_gone_too(void **state) {
+  fixture_t f;
+  open_fixture(&f, state);
+  asked_t a = {uvf_loop_retain(f.loop), 0, 0};
+  assert_int_equal(uvf_loop_detach(f.loop, ask_at_the_end, &a), 0);
+  f.detached = 1;
+  finish_fixture(&f);
+  assert_int_equal(a.calls, 1);
+  assert_int_equal(a.wrong, 0);
+  uvf_loop_release(a.loop);
+}
+
+static int files(void) {
+  int open = 0;
+  for (int fd = 0; fd < 1000; fd++)
+    open += fcntl(fd, F_GETFD) >= 0;
+  return open;
+}
+
+static void no_file_is_left_open(void **state) {
+  fixture_t f;
+  int first = 0;
+  for (int i = 0; i < 3; i++) {
+    open_fixture(&f, state);
+    close_fixture(&f);
+    if (i == 0) first = files(); /* libuv keeps some of its own from its first loop on */
+  }
+  assert_int_equal(files(), first);
 }
 
 static void bad_arguments_are_refused_and_leave_nothing(void **state) {
@@ -277,6 +324,8 @@ static void a_post_that_repeats_itself_stops_no_timer(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       BOTH(what_was_attached_is_gone_after_the_detach),
+      BOTH(in_the_last_callback_it_is_gone_too),
+      BOTH(no_file_is_left_open),
       UVF_TEST(bad_arguments_are_refused_and_leave_nothing),
       BOTH(without_memory_nothing_is_attached),
       UVF_TEST(without_a_file_descriptor_the_error_is_libuv_s),
