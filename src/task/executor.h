@@ -86,12 +86,12 @@ struct uvf_executor_s {
   uvf_executor_t *on; /* lane: a reference on what it is on */
   size_t capacity;
   uint32_t generation, max_running, max_runners;
+  a_u32 asked; /* start.c; is written so rarely that it may lie here */
   char name[32];
 
   uvf__intake_t intake; /* has a lock of its own */
 
   a_u32 refs, mem; /* executor.c */
-  a_u32 asked;     /* start.c */
 
   uvf__waits_t waits;       /* tx: who waits for room; end: for idle. Its lock guards all that follows */
   uvf__link_t queue;        /* jobs that wait */
