@@ -38,11 +38,7 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
   uvf__pace_init(&ex->pace);
   int r = uvf__crowd_init(&ex->crowd);
   if (r != 0) return r;
-  r = uvf__intake_init(&ex->intake);
-  if (r != 0) {
-    uvf__crowd_destroy(&ex->crowd);
-    return r;
-  }
+  uvf__intake_init(&ex->intake);
   r = uvf__waits_init(&ex->waits, false);
   if (r == 0) {
     r = uvf__blocks_init(&ex->blocks);
@@ -167,7 +163,7 @@ int uvf__executor_submit(uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry
   if (uvf__executor_foreign(ex)) return UV_ENOTSUP;
   uvf__runners_hurry(ex);
   uint64_t since_us = job->since_us = uvf__clock_us_about();
-  if (entry != UVF__RUNNER && uvf__intake_offer(ex, job)) return 0;
+  if (entry == UVF__ORDINARY && uvf__intake_offer(ex, job)) return 0;
   uvf__lock(&ex->waits.lock);
   uvf__intake_gather(ex);
   int r = refusal(ex, job, entry);

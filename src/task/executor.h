@@ -89,7 +89,7 @@ struct uvf_executor_s {
   a_u32 asked; /* start.c; is written so rarely that it may lie here */
   char name[32];
 
-  uvf__intake_t intake; /* has a lock of its own */
+  uvf__intake_t intake;
 
   a_u32 refs, mem; /* executor.c */
 

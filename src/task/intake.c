@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of intake.h.
+/* The stack of intake.h.
  *
- * Protocol. Open while a runner watches others at work, or lingers, jobs are short and the queue is empty; and only where there is no
+ * Protocol. `head` is one of three tokens (empty: shut, open for one, open), or the newest job; below the oldest one lies a token.
+ * A job that came where there was room for one is marked, so that no other follows. Who queues pushes by CAS, unless it is shut or
+ * full. Whoever holds the executor's lock takes all by an exchange, which leaves the token that is right from then on.
+ *
+ * Open while a runner watches others at work, or lingers, jobs are short and the queue is empty; and only where there is no
  * limit and the executor is not closed. The last of them shuts it before it looks into the queue, so nothing that came in is
  * forgotten, whatever the others do. Who watches alone, or has a job left to it and lingers, is not enough: each may meet a long job,
  * and then somebody must have started another runner. That is why there is room for one only where somebody lingers: who brings the
@@ -11,7 +15,9 @@
  * the runner's own unit is enough. Order is kept: who queues a job without the intake gathers first.
  * A runner that takes jobs faster than they come in would still meet who brings them at each. So when it finds its queue empty it
  * waits a moment, and goes on doing so as long as that brings more than one job.
- * Pairs. X5: `room` is written under both locks; a look without one of them is a hint: relaxed.
+ *
+ * Pairs. X5: push (release; those on top of it continue its sequence) -> the exchange (acquire): the job, and the links.
+ *        X7: first loads, whose value the CAS checks, hints, and init: relaxed.
  *        X4: `work`, a hint for a lingering runner, which takes the lock to find out; it is taken back before the last look: relaxed.
  * Model: test/model/executor_model.cpp. */
 #include "task/intake.h"
@@ -23,67 +29,88 @@
 #endif
 #define VAIN 64 /* not tried again so many times */
 
-int uvf__intake_init(uvf__intake_t *in) {
-  in->count = in->brought = in->vain = 0;
-  a_init(&in->room, 0); /* X5 */
-  a_init(&in->work, 0); /* X4 */
-  uvf__list_init(&in->jobs);
-  return uvf__mutex_init(&in->lock);
+static uvf__link_t tokens[UVF__OPENINGS];
+
+static bool is_token(const uvf__link_t *l) {
+  return l >= tokens && l < tokens + UVF__OPENINGS;
+}
+
+/* The mark of a job after which there is no room: links are aligned, so the lowest bit is free. */
+static uvf__link_t *marked(uvf__link_t *l) {
+  return (uvf__link_t *)(void *)((char *)l + 1);
+}
+
+static bool is_marked(const uvf__link_t *l) {
+  return ((uintptr_t)l & 1) != 0;
+}
+
+static uvf__link_t *unmarked(uvf__link_t *l) {
+  return is_marked(l) ? (uvf__link_t *)(void *)((char *)l - 1) : l;
+}
+
+void uvf__intake_init(uvf__intake_t *in) {
+  in->opening = UVF__SHUT;
+  in->brought = in->vain = 0;
+  a_init(&in->head, &tokens[UVF__SHUT]); /* X7 */
+  a_init(&in->work, 0);                  /* X4 */
 }
 
 void uvf__intake_destroy(uvf__intake_t *in) {
-  a_fini(&in->room);
+  a_fini(&in->head);
   a_fini(&in->work);
-  uvf__mutex_destroy(&in->lock);
 }
 
 bool uvf__intake_offer(uvf_executor_t *ex, uvf__job_t *job) {
   uvf__intake_t *in = &ex->intake;
-  if (a_load(&in->room, relaxed) == 0) return false; /* X5 */
-  uvf__lock(&in->lock);
-  bool accepted = in->count < a_load(&in->room, relaxed) && uvf__job_alive(job); /* X5 */
-  if (accepted) {
-    job->ex = ex;
-    uvf__list_push_back(&in->jobs, &job->link);
-    in->count++;
-    a_store(&in->work, 1, relaxed); /* X4 */
-  }
-  uvf__unlock(&in->lock);
-  return accepted;
+  uvf__link_t *l = &job->link, *h = a_load(&in->head, relaxed); /* X7 */
+  do {
+    bool room = h != &tokens[UVF__SHUT] && !is_marked(h);
+    job->ex = room ? ex : NULL;
+    if (!room) return false;
+    l->next = h;
+  } while (!a_cas(&in->head, &h, h == &tokens[UVF__OPEN_FOR_ONE] ? marked(l) : l, release, relaxed)); /* X5 */
+  return true;
 }
 
-/* Moves what came to the queue. Then there is room for so many. */
-static void gather(uvf_executor_t *ex, uint64_t room) {
+bool uvf__intake_work(uvf__intake_t *in) {
+  return a_load(&in->work, relaxed) != 0 || !is_token(a_load(&in->head, relaxed)); /* X4, X7 */
+}
+
+/* Moves what came to the queue, oldest first. Then it is open as said. */
+static void gather(uvf_executor_t *ex, uvf__opening_t opening) {
   uvf__intake_t *in = &ex->intake;
-  uvf__lock(&in->lock);
-  uint64_t count = in->count;
-  in->count = 0;
-  uvf__list_splice(&ex->queue, &in->jobs);
-  a_store(&in->room, room, relaxed); /* X5 */
-  uvf__unlock(&in->lock);
+  in->opening = opening;
+  if (a_load(&in->head, relaxed) == &tokens[opening])
+    return; /* X7: nothing comes in under the lock but what is pushed now */
+  uvf__link_t *next, *end = ex->queue.prev;
+  uint64_t count = 0;
+  for (uvf__link_t *l = unmarked(a_swap(&in->head, &tokens[opening], acquire)); !is_token(l); l = next) { /* X5 */
+    next = l->next;
+    uvf__link_after(end, l);
+    count++;
+  }
   in->brought += count;
   if (count > 0) uvf__executor_gathered(ex, count);
 }
 
 void uvf__intake_gather(uvf_executor_t *ex) {
-  uint64_t room = a_load(&ex->intake.room, relaxed); /* X5 */
-  if (room > 0) gather(ex, room);
+  if (ex->intake.opening != UVF__SHUT) gather(ex, ex->intake.opening);
 }
 
-static uint64_t right_room(uvf_executor_t *ex) {
-  if (ex->capacity != UVF__NO_LIMIT || ex->closed) return 0;
-  if (ex->crowd.watched) return uvf__crowd_works(ex) ? UINT64_MAX : 0;
-  return ex->lingering && ex->queued == 0 && uvf__crowded(ex) ? 1 : 0;
+static uvf__opening_t right(uvf_executor_t *ex) {
+  if (ex->capacity != UVF__NO_LIMIT || ex->closed) return UVF__SHUT;
+  if (ex->crowd.watched) return uvf__crowd_works(ex) ? UVF__OPEN : UVF__SHUT;
+  return ex->lingering && ex->queued == 0 && uvf__crowded(ex) ? UVF__OPEN_FOR_ONE : UVF__SHUT;
 }
 
 void uvf__intake_set(uvf_executor_t *ex) {
-  uint64_t room = right_room(ex);
-  if (room != a_load(&ex->intake.room, relaxed)) gather(ex, room); /* X5 */
+  uvf__opening_t opening = right(ex);
+  if (opening != ex->intake.opening) gather(ex, opening);
 }
 
 bool uvf__intake_worth_waiting(uvf_executor_t *ex) {
   uvf__intake_t *in = &ex->intake;
-  if (a_load(&in->room, relaxed) == 0 || !uvf__list_empty(&ex->queue)) return false; /* X5 */
+  if (in->opening == UVF__SHUT || !uvf__list_empty(&ex->queue)) return false;
   in->brought = 0;
   if (in->vain == 0) return true;
   in->vain--;

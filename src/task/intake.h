@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Where jobs come in while they are short. Under the executor's lock alone, who queues a job and the runner that takes jobs would
  * meet once for each, and a lock that two threads want all the time costs more than a short job. So while a runner watches
- * others at work (crowd.h), or lingers (runner.c), jobs go into a list beside the queue, under a lock of its own, and the runner fetches all
- * of them at once when its queue is empty. Whoever has to know what is queued gathers first. */
+ * others at work (crowd.h), or lingers (runner.c), jobs go on a stack beside the queue, by one compare-and-swap, and the runner
+ * fetches all of them at once when its queue is empty. Whoever has to know what is queued gathers first. */
 #ifndef UVF_TASK_INTAKE_H
 #define UVF_TASK_INTAKE_H
 
@@ -11,30 +11,33 @@
 
 #include "base/atomic.h"
 #include "base/list.h"
-#include "base/thread.h"
 
 typedef struct uvf_executor_s uvf_executor_t;
 typedef struct uvf__job_s uvf__job_t;
 
+/* How many may come in: none, one, or any number. */
+typedef enum { UVF__SHUT, UVF__OPEN_FOR_ONE, UVF__OPEN, UVF__OPENINGS } uvf__opening_t;
+
 /* Of an executor; in lines that nothing else is in. */
 typedef struct {
   char before[UVF_CACHE_LINE];
-  uvf__mutex_t lock; /* inside the executor's */
-  uvf__link_t jobs;  /* under it; so is the next one */
-  uint64_t count;
-  uint64_t brought; /* under the executor's lock: so many have come while a runner waits */
-  uint64_t vain;    /* likewise: so many times it is not worth while to wait */
-  a_u64 room;       /* for so many jobs; 0: shut. Written under both locks */
-  a_u32 work;       /* there may be something to take, here or in the queue */
+  A_PTR(uvf__link_t) head; /* the stack */
+  a_u32 work;              /* somebody has put a job into the queue: for who lingers */
+  /* under the executor's lock */
+  uvf__opening_t opening;
+  uint64_t brought; /* so many have come while a runner waits */
+  uint64_t vain;    /* so many times it is not worth while to wait */
   char after[UVF_CACHE_LINE];
 } uvf__intake_t;
 
-/* 0 or UV_ENOMEM. */
-int uvf__intake_init(uvf__intake_t *in);
+void uvf__intake_init(uvf__intake_t *in);
 void uvf__intake_destroy(uvf__intake_t *in);
 
-/* No lock held. Puts a job there. False: there is no room, or the job is not alive; the executor's lock tells which. */
+/* No lock held. Puts a job there that nobody else knows yet. False: it is not open; the job is as it was. */
 bool uvf__intake_offer(uvf_executor_t *ex, uvf__job_t *job);
+
+/* No lock held. Is there something to take, here or in the queue? A hint. */
+bool uvf__intake_work(uvf__intake_t *in);
 
 /* The rest under the executor's lock. */
 

@@ -154,7 +154,7 @@ static bool linger_begin(uvf_executor_t *ex, round_t *r) {
 
 /* No lock held. */
 static void linger(uvf_executor_t *ex, uint64_t until_us) {
-  for (int i = 0; a_load(&ex->intake.work, relaxed) == 0 && uvf__clock_us() < until_us; i++) { /* X4 */
+  for (int i = 0; !uvf__intake_work(&ex->intake) && uvf__clock_us() < until_us; i++) {
     if (i < LINGER_SPINS)
       uvf__relax();
     else
