@@ -42,7 +42,9 @@ static void attached_detach(uvf__op_t *op) {
 
 static const uvf__op_type_t attached_type = {"executor", NULL, NULL, attached_detach, NULL};
 
-static void attach(uvf__attached_t *a) {
+void uvf__attached_register(uvf__attached_t *a) {
+  if (a->registered) return;
+  a->registered = true;
   uvf__loop_add_op(a->loop, &a->op);
   if (a_load(&a->loop->state, relaxed) != UVF__LOOP_OPEN) attached_detach(&a->op); /* */
 }
@@ -50,8 +52,8 @@ static void attach(uvf__attached_t *a) {
 static void on_post(uvf_post_t *post, int status) {
   uvf__attached_t *a = (uvf__attached_t *)post->data;
   if (status == 0) {
-    attach(a);
-  } else {
+    uvf__attached_register(a);
+  } else if (!a->registered) {
     abort_with_loop(a);
     uvf_executor_release(a->ex);
   }
@@ -84,7 +86,7 @@ uvf_executor_t *uvf__attached_get(uvf_loop_t *loop, int which, uvf__attached_t *
   }
   ex = a->ex;
   if (uvf__loop_mine(loop)) {
-    attach(a);
+    uvf__attached_register(a);
   } else if (uvf_post(loop, &a->post, on_post) != 0) {
     abort_with_loop(a);
     uvf_executor_release(ex);

@@ -13,6 +13,7 @@ typedef struct {
   uvf_loop_t *loop;   /* constant; with a reference on its memory */
   int which;          /* of loop->own */
   uint32_t out;       /* loop's thread: what it will still hear of, when its runners have long gone */
+  bool registered;    /* loop's thread: once, by whatever comes there first */
   bool ending;        /* loop's thread: aborted, waits for all that */
 } uvf__attached_t;
 
@@ -22,6 +23,9 @@ void uvf__attached_fini(uvf__attached_t *a);
 
 /* The loop's own executor of that kind, made by `make` at the first time. NULL: no memory, or the loop was detached. */
 uvf_executor_t *uvf__attached_get(uvf_loop_t *loop, int which, uvf__attached_t *(*make)(uvf_loop_t *loop));
+
+/* Loop's thread, before anything that it does there: others may have found the executor before its maker has come to register it. */
+void uvf__attached_register(uvf__attached_t *a);
 
 /* Loop's thread, after each runner that has gone. */
 void uvf__attached_check(uvf__attached_t *a);

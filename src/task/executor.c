@@ -28,9 +28,10 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
     ex->where = (uvf__where_t){NULL, setup->is_member, setup->pool};
   if (ex->where.narrow == NULL && (ex->max_running == 1 || ex->max_runners == 1)) ex->where.narrow = ex;
   if (setup->name != NULL) strncpy(ex->name, setup->name, sizeof ex->name - 1);
-  a_init(&ex->refs, 1);  /* X3 */
-  a_init(&ex->mem, 1);   /* X3 */
-  a_init(&ex->asked, 0); /* X3 */
+  a_init(&ex->refs, 1);      /* X3 */
+  a_init(&ex->mem, 1);       /* X3 */
+  a_init(&ex->lane_refs, 0); /* X3 */
+  a_init(&ex->asked, 0);     /* X3 */
   uvf__list_init(&ex->queue);
   uvf__list_init(&ex->begun);
   uvf__list_init(&ex->slots);
@@ -81,7 +82,13 @@ void uvf__executor_unhold(uvf_executor_t *ex) {
   if (on != NULL) leave_lanes(on, ex);
   uvf__executor_fini(ex);
   ex->type->destroy(ex);
+  if (on != NULL) a_sub(&on->lane_refs, 1, relaxed); /* X1 */
   uvf_executor_release(on);
+}
+
+void uvf__executor_retain_on(uvf_executor_t *on) {
+  a_add(&on->lane_refs, 1, relaxed); /* X1 */
+  (void)uvf_executor_retain(on);
 }
 
 uvf_executor_t *uvf_executor_retain(uvf_executor_t *ex) {
@@ -90,9 +97,14 @@ uvf_executor_t *uvf_executor_retain(uvf_executor_t *ex) {
 }
 
 void uvf_executor_release(uvf_executor_t *ex) {
-  if (ex == NULL || a_sub(&ex->refs, 1, acq_rel) != 1) return; /* X2 */
-  (void)uvf__executor_close(ex, false);
-  (void)uvf_executor_resume(ex); /* nobody else could */
+  if (ex == NULL) return;
+  uvf__executor_hold(ex);
+  uint32_t left = a_sub(&ex->refs, 1, acq_rel) - 1; /* X2 */
+  if (left == 0) {
+    (void)uvf__executor_close(ex, false);
+    uvf__executor_unhold(ex); /* the owners' */
+  }
+  if (left <= a_load(&ex->lane_refs, relaxed)) (void)uvf_executor_resume(ex); /* X1: nobody else could */
   uvf__executor_unhold(ex);
 }
 

@@ -53,6 +53,9 @@ struct uvf__job_s {
   uint64_t since_us;  /* when it was queued */
 };
 
+/* A runner's share of its thread: there is some left; it is spent; or it is, and `ask` comes first. */
+typedef enum { UVF__LEFT, UVF__SPENT, UVF__ASKS } uvf__share_t;
+
 typedef struct {
   const char *name; /* for people */
   /* No lock held. Lets a thread call uvf__runner_run and then uvf__runner_gone. 0, or a negative code. */
@@ -62,8 +65,8 @@ typedef struct {
   /* On a thread where it may not: lets uvf__runners_asked be called where it may, once, with a unit. Any thread, no lock held. 0, or a
    * negative code. */
   int (*ask)(uvf_executor_t *ex);
-  /* Shall a runner that began at began_us give its thread back? NULL: never. */
-  bool (*spent)(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us);
+  /* Under the lock. Shall a runner that began at began_us give its thread back? NULL: never. */
+  uvf__share_t (*share)(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us);
   /* Closed, and nothing is left to run; no lock held, once. NULL: nothing to do. */
   void (*end)(uvf_executor_t *ex);
   /* The memory goes. */
@@ -92,6 +95,7 @@ struct uvf_executor_s {
   uvf__intake_t intake;
 
   a_u32 refs, mem; /* executor.c */
+  a_u32 lane_refs; /* of refs: those of lanes on it */
 
   uvf__waits_t waits;       /* tx: who waits for room; end: for idle. Its lock guards all that follows */
   uvf__link_t queue;        /* jobs that wait */
@@ -147,6 +151,9 @@ void uvf__executor_hold(uvf_executor_t *ex);
 bool uvf__executor_try_hold(uvf_executor_t *ex);
 void uvf__executor_unhold(uvf_executor_t *ex);
 
+/* A reference on what a lane is on; whoever frees the lane gives it back. */
+void uvf__executor_retain_on(uvf_executor_t *on);
+
 /* For whom a queue is closed. */
 typedef enum {
   UVF__ORDINARY,
@@ -197,6 +204,12 @@ bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot);
 
 /* Starts one that was wanted, and more while they are; or asks. Returns what the first start said. */
 int uvf__runners_start(uvf_executor_t *ex, uvf__link_t *slot);
+
+/* Under the lock, where runners can be started: counts one more, whether it is wanted or not. False: there is no slot. */
+bool uvf__runner_succeeds(uvf_executor_t *ex, uvf__link_t **slot);
+
+/* Asks, with no lock held. 0, or what `ask` said. */
+int uvf__runners_ask(uvf_executor_t *ex);
 
 /* Where runners can be started: starts those that are wanted. lost: none can be started any more; cancels what waits if there is no
  * other runner. The unit stays the caller's. */

@@ -76,9 +76,9 @@ static int lane_start(uvf_executor_t *ex, uvf__link_t *slot) {
   return uvf__executor_submit(ex->on, &s->job, UVF__RUNNER);
 }
 
-static bool lane_spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
+static uvf__share_t lane_share(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
   (void)ex;
-  return now_us - began_us >= LANE_US;
+  return now_us - began_us >= LANE_US ? UVF__SPENT : UVF__LEFT;
 }
 
 static void lane_destroy(uvf_executor_t *ex) {
@@ -86,7 +86,7 @@ static void lane_destroy(uvf_executor_t *ex) {
 }
 
 static const uvf__executor_type_t lane_type = {
-    .name = "lane", .start = lane_start, .spent = lane_spent, .destroy = lane_destroy, .yields = true};
+    .name = "lane", .start = lane_start, .share = lane_share, .destroy = lane_destroy, .yields = true};
 
 static bool options_valid(const uvf_lane_options_t *o) {
   if (o == NULL || o->max_running == 0 || o->capacity == 0) return false;
@@ -127,7 +127,7 @@ int uvf_lane_create(uvf_executor_t *on, const uvf_lane_options_t *o, uvf_executo
     uvf__free(lane);
     return UV_EPIPE;
   }
-  (void)uvf_executor_retain(on);
+  uvf__executor_retain_on(on);
   *out = &lane->base;
   return 0;
 }

@@ -18,6 +18,7 @@ static loop_executor_t *of(uvf_executor_t *ex) {
 static void on_post(uvf_post_t *post, int status) {
   loop_executor_t *e = (loop_executor_t *)post->data;
   uvf__executor_hold(&e->base); /* for the look at the end */
+  if (status == 0) uvf__attached_register(&e->attached);
   if (status == 0) (void)uvf__runner_run(&e->base);
   uvf__runner_gone(&e->base, &e->slot, status != 0);
   uvf__attached_check(&e->attached);
@@ -30,10 +31,10 @@ static int start(uvf_executor_t *ex, uvf__link_t *slot) {
   return uvf_post(e->attached.loop, &e->post, on_post) == 0 ? 0 : UV_EPIPE;
 }
 
-static bool spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
+static uvf__share_t share(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
   (void)began_us;
   (void)now_us;
-  return uvf__loop_spend(of(ex)->attached.loop, 1);
+  return uvf__loop_spend(of(ex)->attached.loop, 1) ? UVF__SPENT : UVF__LEFT;
 }
 
 static void destroy(uvf_executor_t *ex) {
@@ -43,7 +44,7 @@ static void destroy(uvf_executor_t *ex) {
 }
 
 static const uvf__executor_type_t loop_type = {
-    .name = "loop", .start = start, .spent = spent, .destroy = destroy, .of_loop = true};
+    .name = "loop", .start = start, .share = share, .destroy = destroy, .of_loop = true};
 
 static uvf__attached_t *make(uvf_loop_t *loop) {
   loop_executor_t *e = (loop_executor_t *)uvf__calloc(1, sizeof *e);

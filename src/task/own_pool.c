@@ -29,9 +29,9 @@ static int pool_start(uvf_executor_t *ex, uvf__link_t *slot) {
   return r > 0 ? UV_EINVAL : r;
 }
 
-static bool pool_spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
+static uvf__share_t pool_share(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
   (void)ex;
-  return now_us - began_us >= POOL_US;
+  return now_us - began_us >= POOL_US ? UVF__SPENT : UVF__LEFT;
 }
 
 static void pool_destroy(uvf_executor_t *ex) {
@@ -39,7 +39,7 @@ static void pool_destroy(uvf_executor_t *ex) {
 }
 
 static const uvf__executor_type_t pool_type = {
-    .name = "own pool", .start = pool_start, .spent = pool_spent, .destroy = pool_destroy};
+    .name = "own pool", .start = pool_start, .share = pool_share, .destroy = pool_destroy};
 
 int uvf_executor_create(const uvf_executor_options_t *o, uvf_executor_t **out) {
   if (o == NULL || out == NULL || o->submit == NULL) return UV_EINVAL;

@@ -121,6 +121,7 @@ typedef struct {
   bool wait;  /* it gives others the time to queue some more */
   bool watch; /* it leaves the work to others, and watches them */
   bool again; /* it leaves its thread, and will come back */
+  bool asks;  /* it cannot leave before somebody was asked */
   uint32_t jobs;
   uint64_t number;  /* the last one's, in the crowd */
   bool measured;    /* the last one */
@@ -222,10 +223,15 @@ static void leave(uvf_executor_t *ex, bool again) {
   ex->leaving++;
 }
 
+static uvf__share_t share_of(uvf_executor_t *ex, const round_t *r) {
+  return r->ran && ex->type->share != NULL ? ex->type->share(ex, r->began_us, r->now_us) : UVF__LEFT;
+}
+
 /* Under the lock: the next job; NULL: it lingers (look), watches or leaves. */
 static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   uvf__job_t *next = NULL;
-  bool spent = r->ran && ex->type->spent != NULL && ex->type->spent(ex, r->began_us, r->now_us);
+  uvf__share_t share = share_of(ex, r);
+  bool spent = share == UVF__SPENT;
   bool crowded = !spent && !r->watch && uvf__crowded(ex); /* who has watched takes over */
   bool may_take = !spent && !crowded;
   if (may_take) next = take(ex, r->now_us);
@@ -236,6 +242,7 @@ static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   if (r->had) r->number = uvf__crowd_begin(&ex->crowd);
   if (r->had && ex->crowd.watched) uvf__intake_set(ex); /* it is at work again, if it had lingered */
   r->wait = (r->had || r->look) && uvf__intake_worth_waiting(ex);
+  r->asks = share == UVF__ASKS;
   r->again = spent && ex->type->yields && ex->queued > 0 && may_begin(ex);
   if (!r->had && !r->look && !r->watch) leave(ex, r->again);
   return next;
@@ -268,6 +275,7 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   if (rest != NULL) rest(over);
   if (more) uvf__executor_tell_all(ex);
   if (start) (void)uvf__runners_start(ex, slot); /* if that fails, this one goes on alone */
+  if (r->asks) (void)uvf__runners_ask(ex);
   if (r->look) linger(ex, until_us);
   return next;
 }

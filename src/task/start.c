@@ -20,6 +20,14 @@ static bool ask_wanted(uvf_executor_t *ex) {
   return true;
 }
 
+/* One more, with a slot that is free (NULL: the kind has none). */
+static void count(uvf_executor_t *ex, uvf__link_t *slot) {
+  ex->runners++;
+  ex->looking++;
+  if (ex->slotted) ex->slots_out++;
+  if (slot != NULL) uvf__unlink(slot);
+}
+
 bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot) {
   if (ex->paused || ex->queued <= ex->looking || ex->running + ex->looking >= ex->max_running) return false;
   uint32_t staying = ex->runners - ex->leaving;
@@ -31,10 +39,14 @@ bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot) {
     *slot = &by_asking;
     return ask_wanted(ex);
   }
-  ex->runners++;
-  ex->looking++;
-  if (ex->slotted) ex->slots_out++;
-  if (*slot != NULL) uvf__unlink(*slot);
+  count(ex, *slot);
+  return true;
+}
+
+bool uvf__runner_succeeds(uvf_executor_t *ex, uvf__link_t **slot) {
+  *slot = uvf__list_first(&ex->slots);
+  if (ex->slotted && *slot == NULL) return false;
+  count(ex, *slot);
   return true;
 }
 
@@ -57,7 +69,7 @@ static bool uncount(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
 }
 
 /* Whoever is asked is so once; who asks again before it came about has been heard. */
-static int ask(uvf_executor_t *ex) {
+int uvf__runners_ask(uvf_executor_t *ex) {
   uvf__executor_hold(ex); /* for who is asked */
   int r = ex->type->ask(ex);
   if (r == 0) return 0;
@@ -68,7 +80,7 @@ static int ask(uvf_executor_t *ex) {
 
 int uvf__runners_start(uvf_executor_t *ex, uvf__link_t *slot) {
   int first = 0;
-  if (slot == &by_asking) return ask(ex);
+  if (slot == &by_asking) return uvf__runners_ask(ex);
   for (bool again = false, more = true; more; again = true) {
     uvf__executor_hold(ex); /* the runner's */
     int r = ex->type->start(ex, slot);

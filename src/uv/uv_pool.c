@@ -5,8 +5,12 @@
  *
  * The loop hears of what has left its thread no sooner than in its next turn, and may stand still until then, in one long callback.
  * So a runner is gone when it leaves its thread, and only its slot, with the uv_work_t, comes back with the loop. Slots are made as
- * they are needed; but beyond two for each thread only where fewer than two runners are left, so that a burst takes a handful. And
- * of runners that have spent their time one at a time leaves, and only if others work on. */
+ * they are needed; but beyond two for each thread only where fewer than two runners are left, so that a burst takes a handful.
+ *
+ * All loops share the pool's threads, and any of them may wait for a file. So a runner that has spent its time gives its thread back,
+ * however few there are, but only when another one waits in libuv's queue, behind the files, to succeed it; and at least two stay if
+ * there are jobs for them. Where nobody waits it asks the loop for a successor, and goes on meanwhile. A loop that stands still does
+ * not answer, and so loses no runner. */
 #include <uv.h>
 #include <uvflow/uv.h>
 
@@ -24,7 +28,6 @@ typedef struct {
   uvf__link_t free;
   uv_work_t work;
   pool_t *pool;
-  bool spent; /* under the executor's lock: its thread is the one that is given back */
 } slot_t;
 
 typedef struct slots_s {
@@ -36,8 +39,11 @@ struct pool_s {
   uvf_executor_t base;
   uvf__attached_t attached;
   uvf_post_t post; /* asks the loop to start runners */
-  bool leaving;    /* under the executor's lock: some slot is spent */
-  slots_t slots;   /* the first of all; the list is the loop thread's */
+  /* under the executor's lock */
+  bool wants_successor; /* the loop was asked for one */
+  uint32_t waiting;     /* runners that have no thread yet */
+  uint32_t succeed;     /* of these: somebody has left his thread for them */
+  slots_t slots;        /* the first of all; the list is the loop thread's */
 };
 
 static pool_t *pool_of(uvf_executor_t *ex) {
@@ -52,8 +58,17 @@ static bool is_member(void *pool) {
   return on_pool != NULL;
 }
 
+/* A runner waits no longer: it has a thread, or gets none. */
+static void came(pool_t *p) {
+  uvf__lock(&p->base.waits.lock);
+  p->waiting--;
+  if (p->succeed > 0) p->succeed--;
+  uvf__unlock(&p->base.waits.lock);
+}
+
 static void on_work(uv_work_t *work) {
   slot_t *s = (slot_t *)work->data;
+  came(s->pool);
   on_pool = s;
   (void)uvf__runner_run(&s->pool->base);
   on_pool = NULL;
@@ -64,9 +79,6 @@ static void after_work(uv_work_t *work, int status) {
   slot_t *s = (slot_t *)work->data;
   pool_t *p = s->pool;
   (void)status; /* nobody cancels it */
-  uvf__lock(&p->base.waits.lock);
-  if (s->spent) p->leaving = s->spent = false;
-  uvf__unlock(&p->base.waits.lock);
   p->attached.out--;
   uvf__runner_slot_back(&p->base, &s->free);
   uvf__attached_check(&p->attached);
@@ -81,9 +93,10 @@ static void put_slots(pool_t *p, slots_t *more) {
   }
 }
 
-/* For the next start. Where there is no memory, slots have to come back first. */
-static void keep_a_slot(pool_t *p) {
+/* One runner more, and a slot for the next; where there is no memory, slots have to come back first. */
+static void prepare(pool_t *p) {
   uvf__lock(&p->base.waits.lock);
+  p->waiting++;
   bool none = uvf__list_empty(&p->base.slots);
   uvf__unlock(&p->base.waits.lock);
   slots_t *more = none ? (slots_t *)uvf__calloc(1, sizeof *more) : NULL;
@@ -98,12 +111,14 @@ static void keep_a_slot(pool_t *p) {
 static int start(uvf_executor_t *ex, uvf__link_t *slot) {
   slot_t *s = uvf__container(slot, slot_t, free);
   pool_t *p = pool_of(ex);
+  uvf__attached_register(&p->attached);
   s->work.data = s;
   uvf__executor_hold(ex); /* the slot's */
   p->attached.out++;
+  prepare(p);
   int r = uv_queue_work(uvf_loop_uv(p->attached.loop), &s->work, on_work, after_work);
-  keep_a_slot(p);
   if (r == 0) return 0;
+  came(p);
   p->attached.out--;
   uvf__executor_unhold(ex);
   return r;
@@ -113,9 +128,26 @@ static bool here(uvf_executor_t *ex) {
   return uvf__loop_mine(pool_of(ex)->attached.loop);
 }
 
+/* Under the lock: the slot of the successor that was asked for, if anybody is there whom it would succeed. */
+static bool find_successor(pool_t *p, bool lost, uvf__link_t **slot) {
+  uvf_executor_t *ex = &p->base;
+  bool wanted = p->wants_successor && !lost && ex->runners > ex->leaving;
+  p->wants_successor = false;
+  return wanted && uvf__runner_succeeds(ex, slot);
+}
+
+static void start_successor(pool_t *p, bool lost) {
+  uvf__link_t *slot;
+  uvf__lock(&p->base.waits.lock);
+  bool found = find_successor(p, lost, &slot);
+  uvf__unlock(&p->base.waits.lock);
+  if (found) (void)uvf__runners_start(&p->base, slot); /* if that fails, nobody leaves */
+}
+
 static void on_post(uvf_post_t *post, int status) {
   pool_t *p = (pool_t *)post->data;
   uvf__runners_asked(&p->base, status != 0);
+  start_successor(p, status != 0);
   uvf__executor_unhold(&p->base); /* of who asked */
 }
 
@@ -125,12 +157,22 @@ static int ask(uvf_executor_t *ex) {
   return r == 0 || r == UV_EBUSY ? r : UV_EPIPE;
 }
 
-static bool spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
+/* So many runners have to stay: two, if there are jobs for them. */
+static uint32_t needed(const uvf_executor_t *ex) {
+  uint64_t jobs = ex->running + ex->queued;
+  return jobs < 2 ? (uint32_t)jobs : ex->max_runners < 2 ? 1 : 2;
+}
+
+static uvf__share_t share(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
   pool_t *p = pool_of(ex);
-  if (now_us - began_us < POOL_US || p->leaving) return false;
-  if (ex->runners - ex->leaving <= (ex->max_runners > 2 ? 2 : ex->max_runners - 1))
-    return false; /* it leaves the other threads to files anyway */
-  return p->leaving = on_pool->spent = true;
+  if (now_us - began_us < POOL_US) return UVF__LEFT;
+  if (p->waiting > p->succeed && ex->runners - ex->leaving > needed(ex)) {
+    p->succeed++;
+    return UVF__SPENT;
+  }
+  if (p->wants_successor) return UVF__LEFT;
+  p->wants_successor = true;
+  return UVF__ASKS;
 }
 
 static void free_slots(pool_t *p) {
@@ -151,7 +193,7 @@ static const uvf__executor_type_t pool_type = {.name = "libuv's pool",
                                                .start = start,
                                                .here = here,
                                                .ask = ask,
-                                               .spent = spent,
+                                               .share = share,
                                                .destroy = destroy,
                                                .of_loop = true};
 

@@ -112,10 +112,10 @@ static void model_pool_turn(uvf_executor_t *ex, bool goes_on) {
   uvf__executor_unhold(ex);
 }
 
-static bool model_pool_spent(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
+static uvf__share_t model_pool_share(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us) {
   (void)began_us;
   (void)now_us;
-  return model_pool_of(ex)->ends_at_once;
+  return model_pool_of(ex)->ends_at_once ? UVF__SPENT : UVF__LEFT;
 }
 
 static void model_pool_end(uvf_executor_t *ex) {
@@ -136,7 +136,7 @@ static void model_pool_destroy(uvf_executor_t *ex) {
 }
 
 static const uvf__executor_type_t model_pool_type = {
-    "model's pool", model_pool_start,   model_pool_here, model_pool_ask, model_pool_spent,
+    "model's pool", model_pool_start,   model_pool_here, model_pool_ask, model_pool_share,
     model_pool_end, model_pool_destroy, false,           false};
 
 /* threads: how many scenario threads will run model_pool_thread. */

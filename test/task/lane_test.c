@@ -299,6 +299,27 @@ static void small_tasks_share_a_visit(void **state) {
 
 /* ---- options ---- */
 
+/* Nobody else could: whoever has the lane on it cannot reach it. */
+static void a_paused_lane_goes_on_when_only_lanes_have_it(void **state) {
+  hand_t h;
+  job_t j = {0};
+  (void)state;
+  hand_open(&h);
+  uvf_executor_t *below = lane_open(h.ex, 1, 10), *above = lane_open(below, 1, 10);
+  assert_int_equal(uvf_executor_pause(below), 0);
+  job_spawn(&j, above);
+  hand_run(&h);
+  assert_int_equal(atomic_load(&j.ran), 0);
+  uvf_executor_release(uvf_executor_retain(below)); /* not yet */
+  hand_run(&h);
+  assert_int_equal(atomic_load(&j.ran), 0);
+  uvf_executor_release(below);
+  hand_run(&h);
+  job_ended(&j, 0, true);
+  uvf_executor_release(above);
+  hand_close(&h);
+}
+
 static void options_are_checked(void **state) {
   uvf_lane_options_t good = {.max_running = 1, .capacity = 1}, o;
   uvf_executor_t *pool = threads_open(1), *lane = NULL;
@@ -332,6 +353,7 @@ int main(void) {
       EXECUTOR_TEST(a_lane_on_a_lane_has_both_limits),
       EXECUTOR_TEST(a_burst_in_a_lane_does_not_keep_out_the_others),
       EXECUTOR_TEST(small_tasks_share_a_visit),
+      EXECUTOR_TEST(a_paused_lane_goes_on_when_only_lanes_have_it),
       EXECUTOR_TEST(options_are_checked),
   };
   return RUN_TESTS(tests);

@@ -100,6 +100,7 @@ typedef struct {
   uvf_req_t reqs[ROUNDS * (MOST_SHORT + 2)];
   int used;
   ends_t ends;
+  atomic_int ran, met;
 } queued_t;
 
 static void queue(queued_t *q, uvf_work_cb work, void *arg) {
@@ -110,19 +111,20 @@ static void queue(queued_t *q, uvf_work_cb work, void *arg) {
 
 /* Each round: some short jobs, then two that meet, without a turn of the loop. Asserts. */
 static void short_ones_and_two_that_meet(queued_t *q, int shorts) {
-  atomic_int ran = 0, met = 0;
   for (int round = 1; round <= ROUNDS; round++) {
     for (int i = 0; i < shorts; i++)
-      queue(q, counts_itself, &ran);
-    queue(q, meets, &met);
-    queue(q, meets, &met);
-    until_ran(&ran, round * shorts);
-    until_ran(&met, round * 2);
+      queue(q, counts_itself, &q->ran);
+    queue(q, meets, &q->met);
+    queue(q, meets, &q->met);
+    until_ran(&q->ran, round * shorts);
+    until_ran(&q->met, round * 2);
   }
 }
 
 static void two_meet_behind_short_ones(void **state, bool in_a_lane) {
   static const int shorts[] = {1, 5, MOST_SHORT};
+  const char *size = getenv("UV_THREADPOOL_SIZE");
+  if (size != NULL && atoi(size) == 1) skip(); /* there they cannot meet */
   for (size_t i = 0; i < sizeof shorts / sizeof *shorts; i++) {
     static queued_t q;
     uvf_lane_options_t o = {.max_running = 4, .capacity = UVF_UNBOUNDED};
