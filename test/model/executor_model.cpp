@@ -361,7 +361,7 @@ static const struct {
     {"idle, two", {2, no, 0, SPENT, {submits_two, waits_idle, runs, waits_idle_timed}}, 6000, 0},
     {"idle, paused", {2, no, 0, 0, {submits_two, submits, runs, pauses_and_waits}}, 6000, 0},
     {"room", {1, 1, 0, 0, {submits_two_waiting, submits_two_waiting, runs, nothing}}, 6000, 0},
-    {"room, in vain", {1, 1, 0, 0, {submits_two_waiting, waits_for_room_in_vain, runs, submits_waiting}}, 15000, 0},
+    {"room, in vain", {1, 1, 0, 0, {submits_two_waiting, waits_for_room_in_vain, runs, submits_waiting}}, 200000, 0},
     {"room, closed", {1, 1, 0, 0, {submits_waiting, submits_two_waiting, runs, closes}}, 6000, 0},
     {"room, withdrawn", {1, 1, 0, PAUSED, {submits_waiting_and_resumes, withdraws, runs, nothing}}, 4000, 0},
     {"lane", {2, 2, 1, 0, {submits_two_waiting, submits_waiting, runs, releases}}, 6000, 0},
