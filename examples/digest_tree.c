@@ -252,14 +252,13 @@ static void take(app_t *a, batch_t *b) {
   if (!report_add(&a->report, b) && !a->incomplete) give_up_because(a, NULL, UV_ENOMEM);
 }
 
-static volatile sig_atomic_t interrupted; /* by Ctrl-C, when the loop does not listen any more */
-
+/* The loop does not listen any more, and printing may wait for a reader for ever: what is left to free goes with the process. */
 static void on_late_interrupt(int number) {
   (void)number;
-  interrupted = 1;
+  _exit(EXIT_INTERRUPTED);
 }
 
-/* From here on Ctrl-C ends the printing. Without SA_RESTART, so that a write that waits for its reader ends, too. */
+/* From here on Ctrl-C ends the printing. */
 static void maybe_end(app_t *a) {
   struct sigaction late = {.sa_handler = on_late_interrupt};
   if (!a->ended || a->awaited > 0) return;
@@ -415,11 +414,8 @@ static void tear_down(app_t *a) {
 }
 
 static void print_result(app_t *a) {
-  int error = a->incomplete ? 0 : report_print(&a->report, stdout, &interrupted);
-  if (interrupted != 0)
-    a->exit_code = EXIT_INTERRUPTED;
-  else if (error != 0)
-    complain(a, "write error", strerror(error));
+  int error = report_print(&a->report, stdout);
+  if (error != 0) complain(a, "write error", strerror(error));
 }
 
 /* ---- the command line ---- */
@@ -478,8 +474,7 @@ int main(int argc, char **argv) {
   if (r != 0) give_up_because(&a, "cannot start a thread", r);
   (void)uv_run(&a.uv, UV_RUN_DEFAULT); /* until the last flowvar has ended, and the handles are closed */
   tear_down(&a);
-  print_result(&a);
+  if (!a.incomplete) print_result(&a);
   report_free(&a.report);
-  if (interrupted != 0) _exit(a.exit_code); /* what is left in stdout's buffer may find no reader */
   return a.exit_code;
 }

@@ -59,12 +59,11 @@ static void print_entry(const entry_t *e, FILE *out) {
   putc('\n', out);
 }
 
-int report_print(report_t *r, FILE *out, volatile sig_atomic_t *stop) {
+int report_print(report_t *r, FILE *out) {
   if (r->count > 0) qsort(r->entries, r->count, sizeof *r->entries, by_path);
   errno = 0;
-  for (size_t i = 0; i < r->count && !ferror(out) && *stop == 0; i++)
+  for (size_t i = 0; i < r->count && !ferror(out); i++)
     print_entry(r->entries[i], out);
-  if (*stop != 0) return EINTR;
   if (fflush(out) == 0 && !ferror(out)) return 0;
   return errno != 0 ? errno : EIO;
 }

@@ -3,7 +3,6 @@
 #ifndef DIGEST_TREE_REPORT_H
 #define DIGEST_TREE_REPORT_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,8 +18,8 @@ typedef struct {
 /* Takes the batch over, also if this fails. Entries with an error are not listed. False: out of memory. */
 bool report_add(report_t *r, batch_t *batch);
 
-/* Returns 0 or an errno value; `out` is flushed. EINTR: *stop was set meanwhile, and not all is printed. */
-int report_print(report_t *r, FILE *out, volatile sig_atomic_t *stop);
+/* Returns 0 or an errno value; `out` is flushed. */
+int report_print(report_t *r, FILE *out);
 
 void report_free(report_t *r);
 
