@@ -32,7 +32,7 @@
 static uvf__link_t tokens[UVF__OPENINGS];
 
 static bool is_token(const uvf__link_t *l) {
-  return l >= tokens && l < tokens + UVF__OPENINGS;
+  return l == &tokens[UVF__SHUT] || l == &tokens[UVF__OPEN_FOR_ONE] || l == &tokens[UVF__OPEN];
 }
 
 /* The mark of a job after which there is no room: links are aligned, so the lowest bit is free. */
