@@ -20,10 +20,24 @@ uint64_t uvf__clock_us(void) {
 #else
 #include <time.h>
 
-uint64_t uvf__clock_us(void) {
+static inline uint64_t read_clock(clockid_t id) {
   struct timespec t;
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  (void)clock_gettime(id, &t);
   return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+uint64_t uvf__clock_us(void) {
+  return read_clock(CLOCK_MONOTONIC);
+}
+#endif
+
+#ifdef CLOCK_MONOTONIC_COARSE /* the same clock as of the system's last tick */
+uint64_t uvf__clock_us_coarse(void) {
+  return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+#else
+uint64_t uvf__clock_us_coarse(void) {
+  return uvf__clock_us_about();
 }
 #endif
 

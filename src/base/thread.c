@@ -69,12 +69,6 @@ int uvf__mutex_init(uvf__mutex_t *m) {
 void uvf__mutex_destroy(uvf__mutex_t *m) {
   (void)m;
 }
-void uvf__lock(uvf__mutex_t *m) {
-  AcquireSRWLockExclusive(m);
-}
-void uvf__unlock(uvf__mutex_t *m) {
-  ReleaseSRWLockExclusive(m);
-}
 
 int uvf__cond_init(uvf__cond_t *c) {
   InitializeConditionVariable(c);
@@ -120,18 +114,6 @@ int uvf__mutex_init(uvf__mutex_t *m) {
 
 void uvf__mutex_destroy(uvf__mutex_t *m) {
   (void)pthread_mutex_destroy(m);
-}
-
-void uvf__lock(uvf__mutex_t *m) {
-  int r = pthread_mutex_lock(m);
-  uvf__check(r == 0);
-  (void)r;
-}
-
-void uvf__unlock(uvf__mutex_t *m) {
-  int r = pthread_mutex_unlock(m);
-  uvf__check(r == 0);
-  (void)r;
 }
 
 static void *thread_main(void *start) {

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/check.h"
+
 #if defined(UVF_MODEL)
 #include "thread_model.h"
 #elif defined(_WIN32)
@@ -31,8 +33,28 @@ typedef pthread_cond_t uvf__cond_t;
 /* 0 or UV_ENOMEM. */
 int uvf__mutex_init(uvf__mutex_t *m);
 void uvf__mutex_destroy(uvf__mutex_t *m);
+#if defined(UVF_MODEL)
 void uvf__lock(uvf__mutex_t *m);
 void uvf__unlock(uvf__mutex_t *m);
+#elif defined(_WIN32)
+static inline void uvf__lock(uvf__mutex_t *m) {
+  AcquireSRWLockExclusive(m);
+}
+static inline void uvf__unlock(uvf__mutex_t *m) {
+  ReleaseSRWLockExclusive(m);
+}
+#else
+static inline void uvf__lock(uvf__mutex_t *m) {
+  int r = pthread_mutex_lock(m);
+  uvf__check(r == 0);
+  (void)r;
+}
+static inline void uvf__unlock(uvf__mutex_t *m) {
+  int r = pthread_mutex_unlock(m);
+  uvf__check(r == 0);
+  (void)r;
+}
+#endif
 
 int uvf__cond_init(uvf__cond_t *c);
 void uvf__cond_destroy(uvf__cond_t *c);

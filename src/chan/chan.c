@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The ends of channels, and freeing.
  *
- * Protocol. tx.refs and rx.refs count the owners of each end; a pending operation is one of them. `mem` counts what keeps the
+ * Protocol. tx.refs and waits.refs count the owners of each end; a pending operation is one of them. `waits.mem` counts what keeps the
  * memory: one unit for each side, for each batch under delivery and for each weak reference. The last tx closes and then gives up its side's unit, the
  * last rx aborts and then gives up its own; the last unit drops what is left and frees. Nobody else frees. Both ends may go at
  * once: each still holds its unit while it closes or aborts.
@@ -17,7 +17,7 @@
 char uvf__no_bytes;
 
 void uvf__chan_hold(uvf__chan_t *c) {
-  a_add(&c->mem, 1, relaxed); /* C-1 */
+  a_add(&c->waits.mem, 1, relaxed); /* C-1 */
 }
 
 /* Where new references come from old ones alone, who sees that his is the only one has no need to count down. */
@@ -28,7 +28,7 @@ static bool last_of(a_u32 *count) {
 }
 
 void uvf__chan_unhold(uvf__chan_t *c) {
-  if (!last_of(&c->mem)) return;
+  if (!last_of(&c->waits.mem)) return;
   if (uvf__chan_foreign(c)) return; /* the parent's: a lock may be held for ever, and the items are not ours */
   uvf__chan_forget_name(c);
   uvf__chan_drop_all(c);
@@ -53,13 +53,13 @@ void uvf_tx_release(uvf_tx_t *tx) {
 }
 
 uvf_rx_t *uvf_rx_retain(uvf_rx_t *rx) {
-  if (rx != NULL) a_add(&rx->refs, 1, relaxed); /* C-1 */
+  if (rx != NULL) a_add(&uvf__chan_of_rx(rx)->waits.refs, 1, relaxed); /* C-1 */
   return rx;
 }
 
 bool uvf__rx_unref(uvf__chan_t *c) {
-  uvf__check(a_load(&c->rx.refs, relaxed) > 0); /* C-4 */
-  return last_of(&c->rx.refs);
+  uvf__check(a_load(&c->waits.refs, relaxed) > 0); /* C-4 */
+  return last_of(&c->waits.refs);
 }
 
 void uvf_rx_release(uvf_rx_t *rx) {

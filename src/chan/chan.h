@@ -27,7 +27,7 @@ typedef enum {
   UVF__BLOCK_LIST,
   UVF__SPSC_RING,
   UVF__MPMC_RING,
-  UVF__CELL /* one-shot, flowvar; the item lies behind it */
+  UVF__CELL /* one-shot, flowvar */
 } uvf__queue_kind_t;
 
 /* What differs between channels with a queue and a rendezvous. Results as in queue.h, but without UVF__BUSY. */
@@ -72,10 +72,6 @@ struct uvf_tx_s {
   a_u32 refs;
 };
 
-struct uvf_rx_s {
-  a_u32 refs;
-};
-
 struct uvf_weak_s {
   char unused; /* its address is all there is to it; its references are units of `mem` */
 };
@@ -106,9 +102,7 @@ struct uvf__chan_s {
   uvf__named_t *named;             /* constant. dump.c; NULL: it has no name */
   void (*recycle)(uvf__chan_t *c); /* constant. Takes the memory at the end; NULL: it is freed */
   a_u32 cause;                     /* int; written under the lock before closing */
-  a_u32 mem;                       /* chan.c */
-  struct uvf_tx_s tx;
-  struct uvf_rx_s rx;
+  struct uvf_tx_s tx;              /* a uvf_rx_t is at waits.refs */
   struct uvf_weak_s weak;
   a_u32 receiving;                     /* UVFLOW_CHECKS and UVF_SPSC: a receive is under way */
   a_u64 dropped, returned, high_water; /* stats.c */
@@ -130,6 +124,8 @@ struct uvf__chan_s {
 
 #ifndef UVF_MODEL
 _Static_assert(offsetof(uvf__chan_t, waits.lock) <= UVF_CACHE_LINE, "marks must lie in the line of constants");
+_Static_assert(sizeof(uvf__mutex_t) > 40 || offsetof(uvf__chan_t, waits.tx) <= 2 * UVF_CACHE_LINE,
+               "one line to wake who takes");
 #endif
 
 extern const uvf__chan_kind_t uvf__queued, uvf__rendezvous;
@@ -140,7 +136,11 @@ static inline uvf__chan_t *uvf__chan_of_tx(const uvf_tx_t *tx) {
 }
 
 static inline uvf__chan_t *uvf__chan_of_rx(const uvf_rx_t *rx) {
-  return uvf__container((uintptr_t)rx, uvf__chan_t, rx);
+  return uvf__container((uintptr_t)rx, uvf__chan_t, waits.refs);
+}
+
+static inline uvf_rx_t *uvf__rx_of_chan(uvf__chan_t *c) {
+  return (uvf_rx_t *)(void *)&c->waits.refs;
 }
 
 static inline uvf__chan_t *uvf__chan_of_weak(const uvf_weak_t *weak) {
@@ -163,9 +163,9 @@ static inline void *uvf__chan_item(const uvf__chan_t *c, const void *item) {
  * cell these begin with the item. 0 or UV_ENOMEM. */
 int uvf__chan_make(const uvf_chan_options_t *o, uvf__queue_kind_t queue, size_t extra, uvf__chan_t **out);
 
-/* The same in zeroed memory on a line of its own, of so many bytes and what is to lie behind it. */
+/* The same in zeroed memory on a line of its own, of so many bytes and what is to lie behind it. item: a cell's, anywhere. */
 size_t uvf__chan_bytes(uvf__queue_kind_t queue);
-int uvf__chan_init(uvf__chan_t *c, const uvf_chan_options_t *o, uvf__queue_kind_t queue);
+int uvf__chan_init(uvf__chan_t *c, const uvf_chan_options_t *o, uvf__queue_kind_t queue, void *item);
 
 /* Undoes its parts, but for the memory itself. */
 void uvf__chan_destroy(uvf__chan_t *c);

@@ -45,14 +45,14 @@ size_t uvf__chan_bytes(uvf__queue_kind_t queue) {
   }
 }
 
-static int queue_init(uvf__chan_t *c, uvf__queue_kind_t queue) {
+static int queue_init(uvf__chan_t *c, uvf__queue_kind_t queue, void *item) {
   size_t growing = c->capacity == UVF_UNBOUNDED ? UVF__LOCKED_RING_GROWS : c->capacity;
   switch (queue) {
   case UVF__LOCKED_RING: return uvf__locked_ring_init(&c->q.locked, c->item_size, growing, 0);
   case UVF__BLOCK_LIST: return uvf__block_list_init(&c->q.blocks, c->item_size, 0);
   case UVF__SPSC_RING: return uvf__spsc_ring_init(&c->q.spsc, c->item_size, c->capacity, 0);
   case UVF__MPMC_RING: return uvf__mpmc_ring_init(&c->q.ring, c->item_size, c->capacity, 0);
-  case UVF__CELL: uvf__cell_init(&c->q.cell, c->item_size, (char *)c + uvf__chan_bytes(queue)); return 0;
+  case UVF__CELL: uvf__cell_init(&c->q.cell, c->item_size, item); return 0;
   case UVF__NO_QUEUE:
   default: return 0;
   }
@@ -72,8 +72,8 @@ static void set_options(uvf__chan_t *c, const uvf_chan_options_t *o, uvf__queue_
 
 static void counters_init(uvf__chan_t *c) {
   a_init(&c->tx.refs, 1);     /* C-3 */
-  a_init(&c->rx.refs, 1);     /* C-3 */
-  a_init(&c->mem, 2);         /* C-3 */
+  a_init(&c->waits.refs, 1);  /* C-3 */
+  a_init(&c->waits.mem, 2);   /* C-3 */
   a_init(&c->cause, 0);       /* C-3 */
   a_init(&c->dropped, 0);     /* C-3 */
   a_init(&c->returned, 0);    /* C-3 */
@@ -82,14 +82,23 @@ static void counters_init(uvf__chan_t *c) {
   a_init(&c->receiving, 0);   /* C-3 */
 }
 
-int uvf__chan_init(uvf__chan_t *c, const uvf_chan_options_t *o, uvf__queue_kind_t queue) {
+static uvf__waits_fence_t fence_for(uvf__queue_kind_t queue) {
+  switch (queue) {
+  case UVF__SPSC_RING: return UVF__FENCE_HEAVY;
+  case UVF__NO_QUEUE:
+  case UVF__CELL: return UVF__FENCE_NONE;
+  default: return UVF__FENCE_PLAIN;
+  }
+}
+
+int uvf__chan_init(uvf__chan_t *c, const uvf_chan_options_t *o, uvf__queue_kind_t queue, void *item) {
   set_options(c, o, queue);
   counters_init(c);
   if (c->spsc) uvf__fence_setup();
-  int r = queue_init(c, queue);
+  int r = queue_init(c, queue, item);
   if (r != 0) return r;
   c->ops = queue == UVF__NO_QUEUE ? NULL : c->q.base.ops;
-  r = uvf__waits_init(&c->waits, c->spsc);
+  r = uvf__waits_init(&c->waits, fence_for(queue));
   if (r != 0) {
     if (c->ops != NULL) c->ops->destroy(&c->q.base);
     return r;
@@ -111,7 +120,7 @@ int uvf__chan_make(const uvf_chan_options_t *o, uvf__queue_kind_t queue, size_t 
   if (extra > SIZE_MAX / 2 - head) return UV_ENOMEM;
   uvf__chan_t *c = (uvf__chan_t *)uvf__calloc_line(head + extra);
   if (c == NULL) return UV_ENOMEM;
-  r = uvf__chan_init(c, o, queue);
+  r = uvf__chan_init(c, o, queue, (char *)c + head);
   if (r != 0) {
     uvf__free_line(c);
     return r;
@@ -126,7 +135,7 @@ int uvf_chan_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx) {
   if (r == 0) r = uvf__chan_make(o, queue_for(o), 0, &c);
   if (r != 0) return r;
   *tx = &c->tx;
-  *rx = &c->rx;
+  *rx = uvf__rx_of_chan(c);
   return 0;
 }
 
@@ -139,6 +148,6 @@ int uvf_oneshot_create(const uvf_chan_options_t *o, uvf_tx_t **tx, uvf_rx_t **rx
   if (r == 0) r = uvf__chan_make(&one, UVF__CELL, uvf__cell_bytes(one.item_size), &c);
   if (r != 0) return r;
   *tx = &c->tx;
-  *rx = &c->rx;
+  *rx = uvf__rx_of_chan(c);
   return 0;
 }

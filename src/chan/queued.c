@@ -73,7 +73,7 @@ static bool serve_by_eviction(uvf__chan_t *c, serving_t *s) {
   while (w != NULL && w->type != &uvf__queued_send_wait)
     w = uvf__waits_next(&c->waits.tx, w);
   if (w == NULL) return false;
-  if (!uvf__waits_decide(&c->waits, w, UV_EAGAIN)) {
+  if (!uvf__waits_decide(w, UV_EAGAIN)) {
     uvf__waits_unlink(&c->waits, &c->waits.tx, w);
     return true;
   }
@@ -95,7 +95,7 @@ static bool serve_some(uvf__chan_t *c, serving_t *s) {
       if (!serve_by_eviction(c, s)) return false;
       continue;
     }
-    while (w != NULL && !uvf__waits_decide(ws, w, r)) {
+    while (w != NULL && !uvf__waits_decide(w, r)) {
       uvf__waits_unlink(ws, &ws->tx, w); /* it has left; the room goes to the next one */
       w = uvf__waits_first(&ws->tx);
     }

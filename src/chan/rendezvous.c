@@ -29,7 +29,7 @@ static uvf__waiter_t *first_partner(uvf__waitlist_t *list) {
 static uvf__waiter_t *partner(uvf__chan_t *c, uvf__waitlist_t *list) {
   uvf__waiter_t *w;
   while ((w = first_partner(list)) != NULL) {
-    if (uvf__waits_decide(&c->waits, w, 0)) return w;
+    if (uvf__waits_decide(w, 0)) return w;
     uvf__waits_unlink(&c->waits, list, w); /* it has left */
   }
   return NULL;

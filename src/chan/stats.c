@@ -55,7 +55,7 @@ static void stats(uvf__chan_t *c, uvf_chan_stats_t *out) {
   out->returned = a_load(&c->returned, relaxed);             /* N1 */
   uvf__lock(&c->waits.lock);
   out->waits = c->waits.begun;
-  out->wakes = c->waits.fired;
+  out->wakes = uvf__waits_fired(&c->waits);
   out->closed = c->kind->closed(c) != 0;
   uvf__unlock(&c->waits.lock);
 }

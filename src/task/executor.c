@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Life of an executor, and its queue.
  *
- * Protocol. `refs` counts the owners; the last one closes. `mem` counts what keeps the memory: one unit for the owners, one for
+ * Protocol. `waits.refs` counts the owners; the last one closes. `waits.mem` counts what keeps the memory: one unit for the owners, one for
  * each job (from its submit until whoever ends it has let go), one for each runner and one while memory of flowvars is out (blocks.h). The queue and all counters are under
  * waits.lock, which is taken once per submit (but see intake.h) and once per job that is run. A job is on one of two lists, or on none; who takes
  * it off a list under the lock is the one who has to do with it from there on.
@@ -28,10 +28,10 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
     ex->where = (uvf__where_t){NULL, setup->is_member, setup->pool};
   if (ex->where.narrow == NULL && (ex->max_running == 1 || ex->max_runners == 1)) ex->where.narrow = ex;
   if (setup->name != NULL) strncpy(ex->name, setup->name, sizeof ex->name - 1);
-  a_init(&ex->refs, 1);      /* X3 */
-  a_init(&ex->mem, 1);       /* X3 */
-  a_init(&ex->lane_refs, 0); /* X3 */
-  a_init(&ex->asked, 0);     /* X3 */
+  a_init(&ex->waits.refs, 1); /* X3 */
+  a_init(&ex->waits.mem, 1);  /* X3 */
+  a_init(&ex->lane_refs, 0);  /* X3 */
+  a_init(&ex->asked, 0);      /* X3 */
   uvf__list_init(&ex->queue);
   uvf__list_init(&ex->begun);
   uvf__list_init(&ex->slots);
@@ -39,14 +39,14 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
   uvf__pace_init(&ex->pace);
   int r = uvf__crowd_init(&ex->crowd);
   if (r != 0) return r;
-  uvf__intake_init(&ex->intake);
-  r = uvf__waits_init(&ex->waits, false);
+  uvf__intake_init(ex);
+  r = uvf__waits_init(&ex->waits, UVF__FENCE_NONE);
   if (r == 0) {
     r = uvf__blocks_init(&ex->blocks);
     if (r != 0) uvf__waits_destroy(&ex->waits);
   }
   if (r != 0) {
-    uvf__intake_destroy(&ex->intake);
+    uvf__intake_destroy(ex);
     uvf__crowd_destroy(&ex->crowd);
   }
   return r;
@@ -55,18 +55,18 @@ int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup) {
 void uvf__executor_fini(uvf_executor_t *ex) {
   uvf__waits_destroy(&ex->waits);
   uvf__crowd_destroy(&ex->crowd);
-  uvf__intake_destroy(&ex->intake);
+  uvf__intake_destroy(ex);
   uvf__blocks_destroy(&ex->blocks);
 }
 
 void uvf__executor_hold(uvf_executor_t *ex) {
-  a_add(&ex->mem, 1, relaxed); /* X1 */
+  a_add(&ex->waits.mem, 1, relaxed); /* X1 */
 }
 
 bool uvf__executor_try_hold(uvf_executor_t *ex) {
-  uint32_t units = a_load(&ex->mem, relaxed); /* X1 */
+  uint32_t units = a_load(&ex->waits.mem, relaxed); /* X1 */
   while (units != 0)
-    if (a_cas(&ex->mem, &units, units + 1, relaxed, relaxed)) return true; /* X1 */
+    if (a_cas(&ex->waits.mem, &units, units + 1, relaxed, relaxed)) return true; /* X1 */
   return false;
 }
 
@@ -77,7 +77,7 @@ static void leave_lanes(uvf_executor_t *on, uvf_executor_t *lane) {
 }
 
 void uvf__executor_unhold(uvf_executor_t *ex) {
-  if (a_sub(&ex->mem, 1, acq_rel) != 1 || uvf__executor_foreign(ex)) return; /* X2 */
+  if (a_sub(&ex->waits.mem, 1, acq_rel) != 1 || uvf__executor_foreign(ex)) return; /* X2 */
   uvf_executor_t *on = ex->on;
   if (on != NULL) leave_lanes(on, ex);
   uvf__executor_fini(ex);
@@ -92,14 +92,14 @@ void uvf__executor_retain_on(uvf_executor_t *on) {
 }
 
 uvf_executor_t *uvf_executor_retain(uvf_executor_t *ex) {
-  if (ex != NULL) a_add(&ex->refs, 1, relaxed); /* X1 */
+  if (ex != NULL) a_add(&ex->waits.refs, 1, relaxed); /* X1 */
   return ex;
 }
 
 void uvf_executor_release(uvf_executor_t *ex) {
   if (ex == NULL) return;
   uvf__executor_hold(ex);
-  uint32_t left = a_sub(&ex->refs, 1, acq_rel) - 1; /* X2 */
+  uint32_t left = a_sub(&ex->waits.refs, 1, acq_rel) - 1; /* X2 */
   if (left == 0) {
     (void)uvf__executor_close(ex, false);
     uvf__executor_unhold(ex); /* the owners' */
@@ -119,11 +119,11 @@ static int refusal(const uvf_executor_t *ex, uvf__job_t *job, uvf__entry_t entry
 static void give_units(uvf_executor_t *ex, uint64_t jobs) {
   uint64_t old = jobs < ex->spare ? jobs : ex->spare;
   ex->spare -= old;
-  if (jobs > old) a_add(&ex->mem, (uint32_t)(jobs - old), relaxed); /* X1 */
+  if (jobs > old) a_add(&ex->waits.mem, (uint32_t)(jobs - old), relaxed); /* X1 */
 }
 
 void uvf__executor_give_up_spare(uvf_executor_t *ex) {
-  if (ex->spare > 0) (void)a_sub(&ex->mem, (uint32_t)ex->spare, acq_rel); /* X2: never the last ones */
+  if (ex->spare > 0) (void)a_sub(&ex->waits.mem, (uint32_t)ex->spare, acq_rel); /* X2: never the last ones */
   ex->spare = 0;
 }
 

@@ -82,6 +82,7 @@ typedef struct {
   void *pool;
 } uvf__where_t;
 
+/* In whole lines: each part is written by others. */
 struct uvf_executor_s {
   /* constant */
   const uvf__executor_type_t *type;
@@ -94,10 +95,9 @@ struct uvf_executor_s {
 
   uvf__intake_t intake;
 
-  a_u32 refs, mem; /* executor.c */
-  a_u32 lane_refs; /* of refs: those of lanes on it */
-
-  uvf__waits_t waits;       /* tx: who waits for room; end: for idle. Its lock guards all that follows */
+  _Alignas(UVF_CACHE_LINE)
+      uvf__waits_t waits; /* tx: who waits for room; end: for idle. Its lock guards all that follows */
+  uvf__door_t door;
   uvf__link_t queue;        /* jobs that wait */
   uvf__link_t begun;        /* jobs that run, also those that will end later */
   uvf__link_t slots;        /* free ones, for kinds that have slots */
@@ -117,8 +117,9 @@ struct uvf_executor_s {
   uvf__pace_t pace; /* of lingering */
   uvf__crowd_t crowd;
   uvf_executor_stats_t stats;
+  a_u32 lane_refs; /* of waits.refs: those of lanes on it */
 
-  uvf__blocks_t blocks; /* has a lock of its own */
+  _Alignas(UVF_CACHE_LINE) uvf__blocks_t blocks; /* has a lock of its own */
 };
 
 typedef struct {
@@ -136,7 +137,7 @@ static inline bool uvf__job_alive(uvf__job_t *job) {
   return job->type->alive == NULL || job->type->alive(job);
 }
 
-/* Zeroed memory becomes an executor with one reference. 0 or UV_ENOMEM. */
+/* Zeroed memory on a line of its own becomes an executor with one reference. 0 or UV_ENOMEM. */
 int uvf__executor_init(uvf_executor_t *ex, const uvf__executor_setup_t *setup);
 
 /* Undoes its parts; nobody uses it any more. */

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
+
 /* ---- ending ---- */
 
 static void tell(uvf__chan_t *c, uvf__waitlist_t *list, uvf__bells_t *bells) {
@@ -30,7 +32,7 @@ static void hand_back(uvf__job_t *job, int status, uvf__bells_t *bells) {
   uvf_task_t *t = uvf__task_of(job);
   uvf__chan_t *c = uvf__flow_chan(t);
   if (status == UV_EAGAIN) status = UV_EBUSY; /* it would read as "not yet" */
-  (void)uvf__task_move(t, UVF__RUNNING, put_outcome(c, status));
+  uvf__task_end(t, put_outcome(c, status));
   if ((uvf__waits_look(&c->waits) & (UVF__MARK_RX | UVF__MARK_END)) == 0) return;
   uvf__lock(&c->waits.lock);
   tell(c, &c->waits.rx, bells);
@@ -41,12 +43,12 @@ static void hand_back(uvf__job_t *job, int status, uvf__bells_t *bells) {
 static void settle(uvf__job_t *job) {
   uvf_task_t *t = uvf__task_of(job);
   uvf__flow_t *f = uvf__container(t, uvf__flow_t, task);
-  uvf__chan_t *c = f->chan;
+  uvf__chan_t *c = uvf__chan_of_flow(f);
   uint32_t marks = uvf__waits_look(&c->waits);
   if ((marks & UVF__MARK_RX) != 0) uvf__waits_wake(&c->waits, &c->waits.rx, INT_MAX, UV_EAGAIN);
   if ((marks & UVF__MARK_END) != 0) uvf__waits_wake(&c->waits, &c->waits.end, INT_MAX, UV_EAGAIN);
   if (uvf__task_phase(t) == UVF__ABANDONED) uvf__chan_drop_items(c, c->q.cell.item, 1);
-  if (f->then != NULL) uvf__then_fini(f->then);
+  if (uvf__task_follows(t)) uvf__then_fini(f->then);
   uvf__chan_unhold(c); /* the task's */
 }
 
@@ -62,7 +64,7 @@ static bool alive(uvf__job_t *job) {
 }
 
 static bool begin(uvf__job_t *job) {
-  return uvf__task_move(uvf__task_of(job), UVF__PENDING, UVF__RUNNING);
+  return uvf__task_move(uvf__task_of(job), UVF__RUNNING);
 }
 
 static int run(uvf__job_t *job) {
@@ -71,12 +73,12 @@ static int run(uvf__job_t *job) {
 }
 
 static bool cancel(uvf__job_t *job) {
-  return uvf__task_move(uvf__task_of(job), UVF__PENDING, UVF__CANCELLED_TASK);
+  return uvf__task_move(uvf__task_of(job), UVF__CANCELLED_TASK);
 }
 
 static void cancelled(uvf__job_t *job) {
   uvf__flow_t *f = uvf__container(uvf__task_of(job), uvf__flow_t, task);
-  if (f->arg_drop != NULL) f->arg_drop(f->task.arg, f->data);
+  if (f->arg_drop != NULL) f->arg_drop(f->task.arg, uvf__chan_of_flow(f)->data);
   uvf__flow_over(&f->task, UV_ECANCELED);
 }
 
@@ -100,42 +102,63 @@ static int options_check(const uvf_spawn_options_t *o, const void *arg) {
   return o->value_size > most || o->arg_size > most ? UV_EINVAL : 0;
 }
 
-/* What lies in its memory, in this order: the channel with its cell, the value, the flow, the copied arg, more. */
+/* What lies in its memory: the channel with its cell, the gap, the flow; the value and the copied arg in the gap or behind; more. */
 typedef struct {
-  size_t flow, arg, more, bytes; /* offsets, and all of it */
+  size_t gap, end; /* what is free: the rest of the gap, and from here on */
+  size_t value, arg, more;
 } layout_t;
 
+static size_t place(layout_t *l, size_t size) {
+  size_t bytes = uvf__aligned(size);
+  size_t *from = bytes <= UVF__FLOW_AT - l->gap ? &l->gap : &l->end;
+  *from += bytes;
+  return *from - bytes;
+}
+
 static layout_t layout(const uvf_spawn_options_t *o, size_t extra) {
-  layout_t l;
-  l.flow = uvf__chan_bytes(UVF__CELL) + uvf__cell_bytes(o->value_size);
-  l.arg = l.flow + uvf__aligned(sizeof(uvf__flow_t));
-  l.more = l.arg + uvf__aligned(o->arg_size);
-  l.bytes = l.more + extra;
+  layout_t l = {UVF__FLOW_AT - UVF__FLOW_GAP, UVF__FLOW_AT + uvf__aligned(sizeof(uvf__flow_t)), 0, 0, 0};
+  l.value = place(&l, uvf__cell_bytes(o->value_size));
+  l.arg = place(&l, o->arg_size);
+  l.more = l.end;
+  l.end += extra;
   return l;
 }
 
-/* The last unit of the memory has gone. */
-static void recycle(uvf__chan_t *c) {
-  uvf__flow_t *f = uvf__flow_of(c);
-  uvf_executor_t *home = f->home;
-  if (uvf__blocks_give(&home->blocks, c, f->bytes)) uvf__executor_unhold(home); /* the memory's */
+/* ---- memory ---- */
+
+static void *get_memory(uvf_executor_t *home, size_t bytes) {
+  bool first;
+  if (home == NULL) return uvf__fork_watch(NULL) == 0 ? uvf__calloc_line(bytes) : NULL;
+  void *memory = uvf__blocks_take(&home->blocks, bytes, &first);
+  if (memory != NULL && first) uvf__executor_hold(home); /* the memory's, as long as any is out */
+  return memory;
 }
 
-static int make_chan(uvf_executor_t *home, const uvf_spawn_options_t *o, size_t bytes, uvf__chan_t **out) {
+static void put_memory(uvf_executor_t *home, void *memory, size_t bytes) {
+  if (home == NULL)
+    uvf__free_line(memory);
+  else if (uvf__blocks_give(&home->blocks, memory, bytes))
+    uvf__executor_unhold(home); /* the memory's */
+}
+
+/* The last unit of it has gone. */
+static void recycle(uvf__chan_t *c) {
+  const uvf__flow_t *f = uvf__flow_of(c);
+  put_memory(f->home, c, f->bytes);
+}
+
+static int make_chan(uvf_executor_t *home, const uvf_spawn_options_t *o, const layout_t *l, uvf__chan_t **out) {
   uvf_chan_options_t chan;
   memset(&chan, 0, sizeof chan);
   chan.item_size = o->value_size;
   chan.capacity = 1;
   chan.drop = o->value_drop;
   chan.data = o->data;
-  if (home == NULL) return uvf__chan_make(&chan, UVF__CELL, bytes - uvf__chan_bytes(UVF__CELL), out);
-  bool first;
-  uvf__chan_t *c = (uvf__chan_t *)uvf__blocks_take(&home->blocks, bytes, &first);
+  uvf__chan_t *c = (uvf__chan_t *)get_memory(home, l->end);
   if (c == NULL) return UV_ENOMEM;
-  if (first) uvf__executor_hold(home); /* the memory's, as long as any is out */
-  int r = uvf__chan_init(c, &chan, UVF__CELL);
+  int r = uvf__chan_init(c, &chan, UVF__CELL, (char *)c + l->value);
   if (r != 0) {
-    if (uvf__blocks_give(&home->blocks, c, bytes)) uvf__executor_unhold(home);
+    put_memory(home, c, l->end);
     return r;
   }
   c->recycle = recycle;
@@ -151,17 +174,15 @@ int uvf__flow_make(uvf_executor_t *home, const uvf_spawn_options_t *o, uvf_work_
   int r = options_check(o, arg);
   if (r != 0) return r;
   layout_t l = layout(o, extra);
-  r = make_chan(home, o, l.bytes, &c);
+  r = make_chan(home, o, &l, &c);
   if (r != 0) return r;
-  uvf__flow_t *f = (uvf__flow_t *)(void *)((char *)c + l.flow);
+  uvf__flow_t *f = uvf__flow_of(c);
   char *arg_copy = (char *)c + l.arg;
   if (o->arg_size > 0) memcpy(arg_copy, arg, o->arg_size);
   uvf__task_init(&f->task, &uvf__flow_job, work, o->arg_size > 0 ? arg_copy : arg, word);
-  f->chan = c;
   f->home = home;
-  f->bytes = l.bytes;
+  f->bytes = l.end;
   f->arg_drop = o->arg_drop;
-  f->data = o->data;
   f->name = o->name;
   if (more != NULL) *more = (char *)c + l.more;
   *out = f;
@@ -169,20 +190,20 @@ int uvf__flow_make(uvf_executor_t *home, const uvf_spawn_options_t *o, uvf_work_
 }
 
 void uvf__flow_unmake(uvf__flow_t *f) {
-  uvf__chan_t *c = f->chan;
-  uvf_rx_release(&c->rx);
+  uvf__chan_t *c = uvf__chan_of_flow(f);
+  uvf_rx_release(uvf__rx_of_chan(c));
   uvf__chan_unhold(c); /* the task's */
 }
 
 void uvf__flow_publish(uvf__flow_t *f, uvf_flowvar_t **fv) {
   if (fv != NULL)
-    *fv = uvf__flowvar_of_chan(f->chan);
+    *fv = uvf__flowvar_of_chan(uvf__chan_of_flow(f));
   else
-    uvf_rx_release(&f->chan->rx);
+    uvf_rx_release(uvf__rx_of_chan(uvf__chan_of_flow(f)));
 }
 
 uvf_flowvar_t *uvf_flowvar_retain(uvf_flowvar_t *fv) {
-  if (fv != NULL) (void)uvf_rx_retain(&uvf__chan_of_flowvar(fv)->rx);
+  if (fv != NULL) (void)uvf_rx_retain(uvf__rx_of_chan(uvf__chan_of_flowvar(fv)));
   return fv;
 }
 
@@ -191,7 +212,7 @@ void uvf_flowvar_release(uvf_flowvar_t *fv) {
   if (fv == NULL) return;
   uvf__chan_t *c = uvf__chan_of_flowvar(fv);
   if (uvf__flow_outcome(c) == UV_EAGAIN)
-    uvf_rx_release(&c->rx);
+    uvf_rx_release(uvf__rx_of_chan(c));
   else if (uvf__rx_unref(c))
     uvf__chan_unhold(c);
 }

@@ -3,7 +3,8 @@
  * task is the sending one, a unit of the channel's memory. The value is written where the channel's item lies; waiting for an
  * outcome is waiting on the channel's receivers; abandoning is aborting it; a failure is its cause.
  *
- * It lies in the memory behind the channel. */
+ * It lies in the memory behind the channel, and the lines that go from the thread that spawns to the one that runs and back are few:
+ * the channel's first two, the cell's, the task's. */
 #ifndef UVF_TASK_FLOWVAR_H
 #define UVF_TASK_FLOWVAR_H
 
@@ -15,18 +16,27 @@
 typedef struct uvf__then_s uvf__then_t;
 
 typedef struct {
-  uvf__chan_t *chan;
-  size_t bytes;         /* all of the memory */
-  uvf_executor_t *home; /* whose memory it is (blocks.h); NULL: nobody's */
   uvf_task_t task;
-  uvf_drop_cb arg_drop;
-  void *data;
+  uvf_executor_t *home; /* whose memory it is (blocks.h); NULL: nobody's */
+  size_t bytes;         /* all of the memory */
+  uvf_drop_cb arg_drop; /* its data is the channel's */
   const char *name;
   uvf__where_t where; /* it will run; all NULL: a promise */
   uvf__then_t *then;  /* then.c; NULL: it follows no other */
 } uvf__flow_t;
 
 extern const uvf__job_type_t uvf__flow_job;
+
+/* Where it lies: behind the channel and a gap, in which a small value and a small arg have room; so the runner finds them in
+ * the line of the cell, and the task in the next one. */
+#ifndef UVF_MODEL
+#define UVF__FLOW_GAP 32
+#define UVF__FLOW_AT (offsetof(uvf__chan_t, q) + sizeof(uvf__cell_t) + UVF__FLOW_GAP)
+_Static_assert(UVF__FLOW_AT % _Alignof(max_align_t) == 0, "the gap is of the wrong size");
+#else
+#define UVF__FLOW_GAP 0
+#define UVF__FLOW_AT sizeof(uvf__chan_t)
+#endif
 
 static inline uvf__chan_t *uvf__chan_of_flowvar(const uvf_flowvar_t *fv) {
   return (uvf__chan_t *)(uintptr_t)fv;
@@ -37,12 +47,16 @@ static inline uvf_flowvar_t *uvf__flowvar_of_chan(uvf__chan_t *c) {
 }
 
 static inline uvf__flow_t *uvf__flow_of(const uvf__chan_t *c) {
-  return (uvf__flow_t *)(void *)((char *)c->q.cell.item + uvf__cell_bytes(c->item_size));
+  return (uvf__flow_t *)(void *)((char *)(uintptr_t)c + UVF__FLOW_AT);
+}
+
+static inline uvf__chan_t *uvf__chan_of_flow(uvf__flow_t *f) {
+  return (uvf__chan_t *)(void *)((char *)f - UVF__FLOW_AT);
 }
 
 /* The channel of a task; NULL: it is an offload's. */
 static inline uvf__chan_t *uvf__flow_chan(uvf_task_t *task) {
-  return task->job.type == &uvf__flow_job ? uvf__container(task, uvf__flow_t, task)->chan : NULL;
+  return task->job.type == &uvf__flow_job ? uvf__chan_of_flow(uvf__container(task, uvf__flow_t, task)) : NULL;
 }
 
 /* Makes one in the given phase, in memory of `home` if that is not NULL, with room for `extra` bytes, to which *more (may be NULL)

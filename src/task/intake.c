@@ -48,16 +48,15 @@ static uvf__link_t *unmarked(uvf__link_t *l) {
   return is_marked(l) ? (uvf__link_t *)(void *)((char *)l - 1) : l;
 }
 
-void uvf__intake_init(uvf__intake_t *in) {
-  in->opening = UVF__SHUT;
-  in->brought = in->vain = 0;
-  a_init(&in->head, &tokens[UVF__SHUT]); /* X7 */
-  a_init(&in->work, 0);                  /* X4 */
+void uvf__intake_init(uvf_executor_t *ex) {
+  ex->door = (uvf__door_t){UVF__SHUT, 0, 0};
+  a_init(&ex->intake.head, &tokens[UVF__SHUT]); /* X7 */
+  a_init(&ex->intake.work, 0);                  /* X4 */
 }
 
-void uvf__intake_destroy(uvf__intake_t *in) {
-  a_fini(&in->head);
-  a_fini(&in->work);
+void uvf__intake_destroy(uvf_executor_t *ex) {
+  a_fini(&ex->intake.head);
+  a_fini(&ex->intake.work);
 }
 
 bool uvf__intake_offer(uvf_executor_t *ex, uvf__job_t *job) {
@@ -79,7 +78,7 @@ bool uvf__intake_work(uvf__intake_t *in) {
 /* Moves what came to the queue, oldest first. Then it is open as said. */
 static void gather(uvf_executor_t *ex, uvf__opening_t opening) {
   uvf__intake_t *in = &ex->intake;
-  in->opening = opening;
+  ex->door.opening = opening;
   if (a_load(&in->head, relaxed) == &tokens[opening])
     return; /* X7: nothing comes in under the lock but what is pushed now */
   uvf__link_t *next, *end = ex->queue.prev;
@@ -89,12 +88,12 @@ static void gather(uvf_executor_t *ex, uvf__opening_t opening) {
     uvf__link_after(end, l);
     count++;
   }
-  in->brought += count;
+  ex->door.brought += count;
   if (count > 0) uvf__executor_gathered(ex, count);
 }
 
 void uvf__intake_gather(uvf_executor_t *ex) {
-  if (ex->intake.opening != UVF__SHUT) gather(ex, ex->intake.opening);
+  if (ex->door.opening != UVF__SHUT) gather(ex, ex->door.opening);
 }
 
 static uvf__opening_t right(uvf_executor_t *ex) {
@@ -105,15 +104,14 @@ static uvf__opening_t right(uvf_executor_t *ex) {
 
 void uvf__intake_set(uvf_executor_t *ex) {
   uvf__opening_t opening = right(ex);
-  if (opening != ex->intake.opening) gather(ex, opening);
+  if (opening != ex->door.opening) gather(ex, opening);
 }
 
 bool uvf__intake_worth_waiting(uvf_executor_t *ex) {
-  uvf__intake_t *in = &ex->intake;
-  if (in->opening == UVF__SHUT || !uvf__list_empty(&ex->queue)) return false;
-  in->brought = 0;
-  if (in->vain == 0) return true;
-  in->vain--;
+  if (ex->door.opening == UVF__SHUT || !uvf__list_empty(&ex->queue)) return false;
+  ex->door.brought = 0;
+  if (ex->door.vain == 0) return true;
+  ex->door.vain--;
   return false;
 }
 
@@ -124,5 +122,5 @@ void uvf__intake_wait(void) {
 
 void uvf__intake_waited(uvf_executor_t *ex) {
   uvf__intake_gather(ex);
-  ex->intake.vain = ex->intake.brought > 1 ? 0 : VAIN;
+  ex->door.vain = ex->door.brought > 1 ? 0 : VAIN;
 }

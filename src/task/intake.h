@@ -18,20 +18,21 @@ typedef struct uvf__job_s uvf__job_t;
 /* How many may come in: none, one, or any number. */
 typedef enum { UVF__SHUT, UVF__OPEN_FOR_ONE, UVF__OPEN, UVF__OPENINGS } uvf__opening_t;
 
-/* Of an executor; in lines that nothing else is in. */
+/* Of an executor; nothing else is in its line. */
 typedef struct {
-  char before[UVF_CACHE_LINE];
-  A_PTR(uvf__link_t) head; /* the stack */
-  a_u32 work;              /* somebody has put a job into the queue: for who lingers */
-  /* under the executor's lock */
+  _Alignas(UVF_CACHE_LINE) A_PTR(uvf__link_t) head; /* the stack */
+  a_u32 work;                                       /* somebody has put a job into the queue: for who lingers */
+} uvf__intake_t;
+
+/* What its runners know of it; under the executor's lock. */
+typedef struct {
   uvf__opening_t opening;
   uint64_t brought; /* so many have come while a runner waits */
   uint64_t vain;    /* so many times it is not worth while to wait */
-  char after[UVF_CACHE_LINE];
-} uvf__intake_t;
+} uvf__door_t;
 
-void uvf__intake_init(uvf__intake_t *in);
-void uvf__intake_destroy(uvf__intake_t *in);
+void uvf__intake_init(uvf_executor_t *ex);
+void uvf__intake_destroy(uvf_executor_t *ex);
 
 /* No lock held. Puts a job there that nobody else knows yet. False: it is not open; the job is as it was. */
 bool uvf__intake_offer(uvf_executor_t *ex, uvf__job_t *job);

@@ -82,7 +82,7 @@ static uvf__share_t lane_share(uvf_executor_t *ex, uint64_t began_us, uint64_t n
 }
 
 static void lane_destroy(uvf_executor_t *ex) {
-  uvf__free(ex);
+  uvf__free_line(ex);
 }
 
 static const uvf__executor_type_t lane_type = {
@@ -108,12 +108,12 @@ int uvf_lane_create(uvf_executor_t *on, const uvf_lane_options_t *o, uvf_executo
   if (on == NULL || out == NULL || !options_valid(o)) return UV_EINVAL;
   if (uvf__executor_foreign(on)) return UV_ENOTSUP;
   uint32_t runners = o->max_running < on->max_runners ? o->max_running : on->max_runners;
-  lane_t *lane = (lane_t *)uvf__calloc(1, sizeof *lane + runners * sizeof(slot_t));
+  lane_t *lane = (lane_t *)uvf__calloc_line(sizeof *lane + runners * sizeof(slot_t));
   if (lane == NULL) return UV_ENOMEM;
   const uvf__executor_setup_t setup = {&lane_type, on, o->name, o->capacity, o->max_running, runners, NULL, NULL};
   int r = uvf__executor_init(&lane->base, &setup);
   if (r != 0) {
-    uvf__free(lane);
+    uvf__free_line(lane);
     return r;
   }
   lane->base.slotted = true;
@@ -124,7 +124,7 @@ int uvf_lane_create(uvf_executor_t *on, const uvf_lane_options_t *o, uvf_executo
   }
   if (!put_on(on, &lane->base)) {
     uvf__executor_fini(&lane->base);
-    uvf__free(lane);
+    uvf__free_line(lane);
     return UV_EPIPE;
   }
   uvf__executor_retain_on(on);

@@ -40,18 +40,18 @@ static uvf__share_t share(uvf_executor_t *ex, uint64_t began_us, uint64_t now_us
 static void destroy(uvf_executor_t *ex) {
   loop_executor_t *e = of(ex);
   uvf__attached_fini(&e->attached);
-  uvf__free(e);
+  uvf__free_line(e);
 }
 
 static const uvf__executor_type_t loop_type = {
     .name = "loop", .start = start, .share = share, .destroy = destroy, .of_loop = true};
 
 static uvf__attached_t *make(uvf_loop_t *loop) {
-  loop_executor_t *e = (loop_executor_t *)uvf__calloc(1, sizeof *e);
+  loop_executor_t *e = (loop_executor_t *)uvf__calloc_line(sizeof *e);
   if (e == NULL) return NULL;
   const uvf__executor_setup_t setup = {&loop_type, NULL, "loop", UVF__NO_LIMIT, UINT32_MAX, 1, NULL, NULL};
   if (uvf__executor_init(&e->base, &setup) != 0) {
-    uvf__free(e);
+    uvf__free_line(e);
     return NULL;
   }
   e->post.data = e;

@@ -31,7 +31,7 @@ static offload_t *offload_of_job(uvf__job_t *job) {
 /* ---- the job ---- */
 
 static bool begin(uvf__job_t *job) {
-  return uvf__task_move(uvf__task_of(job), UVF__PENDING, UVF__RUNNING);
+  return uvf__task_move(uvf__task_of(job), UVF__RUNNING);
 }
 
 static int run(uvf__job_t *job) {
@@ -41,12 +41,12 @@ static int run(uvf__job_t *job) {
 static void hand_back(uvf__job_t *job, int status, uvf__bells_t *bells) {
   offload_t *o = offload_of_job(job);
   o->task.status = status;
-  (void)uvf__task_move(&o->task, UVF__RUNNING, status == 0 ? UVF__DONE : UVF__FAILED);
+  uvf__task_end(&o->task, status == 0 ? UVF__DONE : UVF__FAILED);
   (void)uvf__ready_push(o->op.loop, &o->op.node, bells); /* a loop with ops is not closed */
 }
 
 static bool cancel(uvf__job_t *job) {
-  return uvf__task_move(uvf__task_of(job), UVF__PENDING, UVF__CANCELLED_TASK);
+  return uvf__task_move(uvf__task_of(job), UVF__CANCELLED_TASK);
 }
 
 static void cancelled(uvf__job_t *job) {

@@ -35,7 +35,7 @@ static uvf__share_t pool_share(uvf_executor_t *ex, uint64_t began_us, uint64_t n
 }
 
 static void pool_destroy(uvf_executor_t *ex) {
-  uvf__free(pool_of(ex));
+  uvf__free_line(pool_of(ex));
 }
 
 static const uvf__executor_type_t pool_type = {
@@ -47,14 +47,14 @@ int uvf_executor_create(const uvf_executor_options_t *o, uvf_executor_t **out) {
     if (o->reserved[i] != 0) return UV_EINVAL;
   int r = uvf__fork_watch(NULL);
   if (r != 0) return r;
-  own_pool_t *p = (own_pool_t *)uvf__calloc(1, sizeof *p);
+  own_pool_t *p = (own_pool_t *)uvf__calloc_line(sizeof *p);
   if (p == NULL) return UV_ENOMEM;
   p->pool = *o;
   const uvf__executor_setup_t setup = {&pool_type,       NULL,         NULL,   UVF__NO_LIMIT, UINT32_MAX,
                                        UVF__MAX_RUNNERS, o->is_member, o->pool};
   r = uvf__executor_init(&p->base, &setup);
   if (r != 0) {
-    uvf__free(p);
+    uvf__free_line(p);
     return r;
   }
   *out = &p->base;

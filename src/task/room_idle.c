@@ -31,7 +31,7 @@ static int room(const uvf_executor_t *ex) {
 static bool tell_of_room(uvf_executor_t *ex, uvf__bells_t *bells) {
   uvf__waiter_t *w;
   while ((w = uvf__waits_first(&ex->waits.tx)) != NULL) {
-    if (uvf__waits_decide(&ex->waits, w, UV_EAGAIN)) {
+    if (uvf__waits_decide(w, UV_EAGAIN)) {
       w->type = told_type();
       ex->told++;
       uvf__waits_announce(&ex->waits, &ex->waits.tx, w, bells);

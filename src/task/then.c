@@ -30,7 +30,7 @@ uvf_executor_t *uvf__then_executor(const uvf__then_t *then) {
 }
 
 uvf__chan_t *uvf__then_before(uvf__then_t *then) {
-  uvf__chan_t *c = then->flow->chan, *before = NULL;
+  uvf__chan_t *c = uvf__chan_of_flow(then->flow), *before = NULL;
   uvf__lock(&c->waits.lock);
   if (then->waiter.object != NULL && uvf__op_word(&then->op) == UVF__WAITING) {
     before = uvf__chan_of_flowvar((uvf_flowvar_t *)then->waiter.object);
@@ -42,7 +42,7 @@ uvf__chan_t *uvf__then_before(uvf__then_t *then) {
 
 void uvf__then_fini(uvf__then_t *then) {
   if (a_sub(&then->users, 1, acq_rel) != 1) return; /* F-1 */
-  uvf__chan_t *c = then->flow->chan;
+  uvf__chan_t *c = uvf__chan_of_flow(then->flow);
   uvf__lock(&c->waits.lock);
   uvf_flowvar_t *before = (uvf_flowvar_t *)then->waiter.object;
   then->waiter.object = NULL; /* for uvf__then_before */
@@ -52,7 +52,7 @@ void uvf__then_fini(uvf__then_t *then) {
 }
 
 static void op_over(uvf__then_t *then) {
-  uvf__chan_t *c = then->flow->chan;
+  uvf__chan_t *c = uvf__chan_of_flow(then->flow);
   uvf__then_fini(then);
   uvf__chan_unhold(c); /* the op's */
 }
@@ -64,7 +64,7 @@ static void follow(uvf__then_t *then, int status) {
   f->task.arg = from->item_size > 0 ? from->q.cell.item : NULL;
   if (status == 0 && from->item_size > 0 && from->ops->look(&from->q.base) != 0) status = UV_EALREADY; /* was taken */
   if (status == 0) status = uvf__executor_submit(then->ex, &f->task.job, UVF__FOLLOWS);
-  if (status != 0 && uvf__task_move(&f->task, UVF__PENDING, UVF__FAILED)) uvf__flow_over(&f->task, status);
+  if (status != 0 && uvf__task_move(&f->task, UVF__FAILED)) uvf__flow_over(&f->task, status);
   op_over(then);
 }
 
@@ -107,7 +107,7 @@ static void then_init(uvf__then_t *then, uvf__flow_t *f, uvf_flowvar_t *from, uv
   uvf__waiter_init(&then->waiter, &then->op, &uvf__await_wait, uvf_flowvar_retain(from), NULL);
   f->then = then;
   f->where = ex->where;
-  uvf__chan_hold(f->chan); /* the op's */
+  uvf__chan_hold(uvf__chan_of_flow(f)); /* the op's */
 }
 
 int uvf_then(uvf_flowvar_t *fv, uvf_executor_t *ex, uvf_work_cb work, const uvf_spawn_options_t *o,
@@ -117,9 +117,9 @@ int uvf_then(uvf_flowvar_t *fv, uvf_executor_t *ex, uvf_work_cb work, const uvf_
   if (fv == NULL || ex == NULL || work == NULL) return UV_EINVAL;
   if (o != NULL && (o->arg_size != 0 || o->arg_drop != NULL)) return UV_EINVAL;
   if (uvf__executor_foreign(ex) || uvf__chan_foreign(uvf__chan_of_flowvar(fv))) return UV_ENOTSUP;
-  int r = uvf__flow_make(ex, o, work, NULL, UVF__PENDING, sizeof(uvf__then_t), &then, &f);
+  int r = uvf__flow_make(ex, o, work, NULL, UVF__PENDING | UVF__FOLLOWS_UP, sizeof(uvf__then_t), &then, &f);
   if (r != 0) return r;
-  uvf_flowvar_t *made = uvf__flowvar_of_chan(f->chan);
+  uvf_flowvar_t *made = uvf__flowvar_of_chan(uvf__chan_of_flow(f));
   then_init((uvf__then_t *)then, f, fv, ex);
   if (out != NULL) *out = made; /* it may run and end from now on */
   if (uvf__wait_start(&f->then->op, &f->then->waiter, false, false) != UV_EAGAIN) follow_all(&f->then->op);

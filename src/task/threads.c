@@ -69,7 +69,7 @@ static void threads_destroy(uvf_executor_t *ex) {
   threads_t *t = threads_of(ex);
   uvf__cond_destroy(&t->told);
   uvf__mutex_destroy(&t->lock);
-  uvf__free(t);
+  uvf__free_line(t);
 }
 
 static const uvf__executor_type_t threads_type = {
@@ -113,11 +113,11 @@ int uvf_threads_create(const uvf_threads_options_t *o, uvf_executor_t **out) {
   if (out == NULL || !options_valid(o)) return UV_EINVAL;
   int r = uvf__fork_watch(NULL);
   if (r != 0) return r;
-  threads_t *t = (threads_t *)uvf__calloc(1, sizeof *t);
+  threads_t *t = (threads_t *)uvf__calloc_line(sizeof *t);
   if (t == NULL) return UV_ENOMEM;
   r = init(t, o);
   if (r != 0) {
-    uvf__free(t);
+    uvf__free_line(t);
     return r;
   }
   r = start_all(t, o);

@@ -186,7 +186,7 @@ static void destroy(uvf_executor_t *ex) {
   pool_t *p = pool_of(ex);
   uvf__attached_fini(&p->attached);
   free_slots(p);
-  uvf__free(p);
+  uvf__free_line(p);
 }
 
 static const uvf__executor_type_t pool_type = {.name = "libuv's pool",
@@ -208,12 +208,12 @@ static uint32_t pool_threads(void) {
 static uvf__attached_t *make(uvf_loop_t *loop) {
   if (uvf_loop_uv(loop) == NULL) return NULL;
   uint32_t threads = pool_threads();
-  pool_t *p = uvf__calloc(1, sizeof *p);
+  pool_t *p = uvf__calloc_line(sizeof *p);
   if (p == NULL) return NULL;
   const uvf__executor_setup_t setup = {
       &pool_type, NULL, "libuv's pool", UVF__NO_LIMIT, UINT32_MAX, threads, threads == 1 ? is_member : NULL, NULL};
   if (uvf__executor_init(&p->base, &setup) != 0) {
-    uvf__free(p);
+    uvf__free_line(p);
     return NULL;
   }
   p->base.slotted = true;

@@ -17,6 +17,9 @@
 #include "base/fork.h"
 #include "wait/ready.h"
 
+#define SHORT_US 8
+#define SHORT_LOOKS 4
+
 static bool host_valid(const uvf_host_t *h) {
   if (h == NULL) return false;
   for (size_t i = 0; i < sizeof h->reserved / sizeof h->reserved[0]; i++)
@@ -36,7 +39,7 @@ int uvf_loop_create(const uvf_host_t *host, const uvf_loop_options_t *o, uvf_loo
   if (out == NULL || !host_valid(host) || !options_valid(o)) return UV_EINVAL;
   int r = uvf__fork_watch(uvf__threads_after_fork);
   if (r != 0) return r;
-  uvf_loop_t *loop = (uvf_loop_t *)uvf__calloc(1, sizeof *loop);
+  uvf_loop_t *loop = (uvf_loop_t *)uvf__calloc_line(sizeof *loop);
   if (loop == NULL) return UV_ENOMEM;
   uvf__ready_init(loop);
   a_init(&loop->refs, 1);                 /* L-4 */
@@ -65,7 +68,7 @@ void uvf_loop_release(uvf_loop_t *loop) {
   if (loop == NULL || a_sub(&loop->refs, 1, acq_rel) != 1) return; /* L-2 */
   if (loop->generation != uvf__fork_generation()) return;          /* the parent's: its entry is on no list here */
   uvf__threads_unbind(&loop->runs);
-  uvf__free(loop);
+  uvf__free_line(loop);
 }
 
 int uvf_loop_bind(uvf_loop_t *loop) {
@@ -153,9 +156,29 @@ bool uvf__loop_stopped(uvf_loop_t *loop) {
   return loop->host.stopped != NULL && loop->host.stopped(loop->host.host);
 }
 
+/* Is the turn's time up? After a short time since the last look, SHORT_LOOKS items need none. */
+static bool time_is_up(uvf_loop_t *loop, uint32_t n) {
+  if (n < loop->look_in) {
+    loop->look_in -= n;
+    return false;
+  }
+  uint64_t now = uvf__clock_us_about();
+  loop->look_in = now - loop->looked_us < SHORT_US ? SHORT_LOOKS : 1;
+  loop->looked_us = now;
+  return now >= loop->turn_end_us;
+}
+
+void uvf__loop_turn_begin(uvf_loop_t *loop) {
+  loop->turn++;
+  loop->turn_left = loop->turn_items;
+  loop->turn_began_us = loop->looked_us = uvf__clock_us();
+  loop->turn_end_us = loop->turn_began_us + loop->turn_us;
+  loop->look_in = 1;
+}
+
 bool uvf__loop_spend(uvf_loop_t *loop, uint32_t n) {
   loop->turn_left = n < loop->turn_left ? loop->turn_left - n : 0;
-  return loop->turn_left == 0 || uvf__clock_us_about() >= loop->turn_end_us || uvf__loop_stopped(loop);
+  return loop->turn_left == 0 || time_is_up(loop, n) || uvf__loop_stopped(loop);
 }
 
 void uvf__loop_ring(uvf_loop_t *loop) {

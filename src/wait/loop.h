@@ -24,9 +24,7 @@ typedef struct uvf_executor_s uvf_executor_t;
 enum { UVF__OWN_THREAD, UVF__OWN_POOL, UVF__OWN };
 
 struct uvf_loop_s {
-  /* any thread */
-  A_PTR(uvf__node_t) head; /* ready.c */
-  a_u32 refs;
+  /* any thread; written rarely, read for each start */
   a_u32 state;
   uvf_host_t host; /* constant; its functions' rules are in uvflow/loop.h */
   void *native;    /* constant; the built-in host's: what it runs on. NULL: another host */
@@ -46,6 +44,8 @@ struct uvf_loop_s {
   uint64_t turn_began_us, turn_end_us;
   uint32_t turn;      /* counts them */
   uint32_t turn_left; /* items that this turn may still deliver */
+  uint32_t look_in;   /* items until the next look at the clock */
+  uint64_t looked_us; /* when it last did */
   uint32_t keeping;   /* ops that keep the loop alive */
   uint32_t tasks;     /* ops with UVF__OP_TASK */
   uvf__pace_t pace;   /* of lingering for these */
@@ -54,6 +54,10 @@ struct uvf_loop_s {
   bool draining, polling;
   uvf_detach_cb detached;
   void *detached_data;
+
+  /* any thread; nothing else is in their line */
+  _Alignas(UVF_CACHE_LINE) A_PTR(uvf__node_t) head; /* ready.c */
+  a_u32 refs;
 };
 
 static inline bool uvf__loop_mine(uvf_loop_t *loop) {
@@ -94,7 +98,11 @@ void uvf__loop_poll(uvf_loop_t *loop, bool on);
 /* Does the host want no further callback in this turn? */
 bool uvf__loop_stopped(uvf_loop_t *loop);
 
-/* Counts n delivered items; true: this turn must end here. */
+/* Loop's thread: a turn begins, with all of its budget. */
+void uvf__loop_turn_begin(uvf_loop_t *loop);
+
+/* Counts n delivered items; true: this turn must end here. While callbacks are short, not each of them costs a look at the clock; so a
+ * turn may end some of them later. */
 bool uvf__loop_spend(uvf_loop_t *loop, uint32_t n);
 
 /* Rings the host and gives back the reference that ready_push took for it. Any thread, no lock held. */

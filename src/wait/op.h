@@ -66,11 +66,12 @@ typedef struct {
   int (*cancel)(uvf__op_t *op);
 } uvf__op_type_t;
 
+/* What belongs to the loop's thread alone comes first, so that those who decide the op meet few lines of it. */
 struct uvf__op_s {
-  uvf__node_t node;
-  const uvf__op_type_t *type;
-  uvf_loop_t *loop;    /* NULL: a blocked thread, a continuation */
   uvf__link_t in_loop; /* loop->ops; loop's thread only */
+  const uvf__op_type_t *type;
+  uvf_loop_t *loop; /* NULL: a blocked thread, a continuation */
+  uvf__node_t node;
 };
 
 /* How a kind of wait behaves on a kind of object. Called by the op's owner, with no lock held. */
@@ -94,12 +95,13 @@ typedef struct {
 struct uvf__waiter_s {
   uvf__link_t link; /* under the lock of the list */
   uvf__op_t *op;
+  uint32_t index; /* case of a select */
+  int status;     /* written by the one who decides: the outcome, or UV_EAGAIN = try yourself */
+  /* what it takes to decide it ends here */
+  void *item;   /* where an item comes from or goes to */
+  void *object; /* what it waits on; the wait holds a reference */
   const uvf__wait_type_t *type;
-  void *object;      /* what it waits on; the wait holds a reference */
-  void *item;        /* where an item comes from or goes to */
-  uint64_t since_us; /* when it began to wait; under the lock of the list, and by the owner */
-  uint32_t index;    /* case of a select */
-  int status;        /* written by the one who decides: the outcome, or UV_EAGAIN = try yourself */
+  uint64_t since_us; /* when it began to wait, for people; under the lock of the list, and by the owner */
 };
 
 static inline void uvf__waiter_init(uvf__waiter_t *w, uvf__op_t *op, const uvf__wait_type_t *type, void *object,

@@ -6,13 +6,13 @@
 #include "base/clock.h"
 #include "wait/ready.h"
 
-int uvf__waits_init(uvf__waits_t *ws, bool heavy) {
+int uvf__waits_init(uvf__waits_t *ws, uvf__waits_fence_t fence) {
   a_init(&ws->marks, 0); /* M3 */
   uvf__list_init(&ws->rx.list);
   uvf__list_init(&ws->tx.list);
   uvf__list_init(&ws->end.list);
-  ws->begun = ws->fired = 0;
-  ws->heavy = heavy;
+  ws->begun = ws->left = 0;
+  ws->fence = (uint8_t)fence;
   return uvf__mutex_init(&ws->lock);
 }
 
@@ -26,27 +26,39 @@ static uint32_t mark_of(const uvf__waits_t *ws, const uvf__waitlist_t *list) {
 
 void uvf__waits_link(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w, bool front) {
   bool first = uvf__list_empty(&list->list);
-  if (!front) w->since_us = uvf__clock_us_about(); /* else it waited before */
+  if (!front) w->since_us = uvf__clock_us_coarse(); /* else it waited before */
   if (front)
     uvf__list_push_front(&list->list, &w->link);
   else
     uvf__list_push_back(&list->list, &w->link);
   if (first) a_or(&ws->marks, mark_of(ws, list), seq_cst); /* M1 */
   ws->begun++;
-  if (ws->heavy)
-    heavy_fence(); /* M4 */
-  else
-    a_fence(seq_cst); /* M4 */
+  if (ws->fence == UVF__FENCE_HEAVY) heavy_fence();    /* M4 */
+  if (ws->fence == UVF__FENCE_PLAIN) a_fence(seq_cst); /* M4 */
 }
 
 static void unmark_if_empty(uvf__waits_t *ws, uvf__waitlist_t *list) {
-  if (uvf__list_empty(&list->list)) a_and(&ws->marks, ~mark_of(ws, list), seq_cst); /* M1 */
+  if (!uvf__list_empty(&list->list)) return;
+  uint32_t marks = a_load(&ws->marks, relaxed);             /* M5 */
+  a_store(&ws->marks, marks & ~mark_of(ws, list), release); /* M2, M5 */
 }
 
 void uvf__waits_unlink(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w) {
   if (!uvf__linked(&w->link)) return;
   uvf__unlink(&w->link);
+  ws->left++;
   unmark_if_empty(ws, list);
+}
+
+static uint64_t length(const uvf__waitlist_t *list) {
+  uint64_t n = 0;
+  for (const uvf__link_t *l = list->list.next; l != &list->list; l = l->next)
+    n++;
+  return n;
+}
+
+uint64_t uvf__waits_fired(const uvf__waits_t *ws) {
+  return ws->begun - ws->left - length(&ws->rx) - length(&ws->tx) - length(&ws->end);
 }
 
 void uvf__waits_withdraw(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t *w) {
@@ -65,11 +77,10 @@ uvf__waiter_t *uvf__waits_next(uvf__waitlist_t *list, uvf__waiter_t *w) {
   return l == &list->list ? NULL : uvf__container(l, uvf__waiter_t, link);
 }
 
-bool uvf__waits_decide(uvf__waits_t *ws, uvf__waiter_t *w, int status) {
+bool uvf__waits_decide(uvf__waiter_t *w, int status) {
   uint32_t waiting = UVF__WAITING;
   if (!a_cas(&w->op->node.word, &waiting, (uint32_t)UVF__WON | w->index << 8, acq_rel, relaxed)) return false; /* O-2 */
   w->status = status;
-  ws->fired++;
   return true;
 }
 
@@ -87,7 +98,7 @@ void uvf__waits_announce(uvf__waits_t *ws, uvf__waitlist_t *list, uvf__waiter_t 
 bool uvf__waits_fire(uvf__waits_t *ws, uvf__waitlist_t *list, int status, uvf__bells_t *bells) {
   uvf__waiter_t *w;
   while ((w = uvf__waits_first(list)) != NULL) {
-    if (uvf__waits_decide(ws, w, status)) {
+    if (uvf__waits_decide(w, status)) {
       uvf__waits_announce(ws, list, w, bells);
       return true;
     }

@@ -76,7 +76,7 @@ struct model : rl::test_suite<model, 4> {
   void before() {
     model_begin();
     s = model_new<state_t>();
-    RL_ASSERT(uvf__waits_init(&s->waits, false) == 0);
+    RL_ASSERT(uvf__waits_init(&s->waits, UVF__FENCE_PLAIN) == 0);
     item_set(&s->count, 0);
   }
 

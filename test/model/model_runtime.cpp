@@ -285,6 +285,10 @@ uint64_t uvf__clock_us(void) {
   return clocks[self()];
 }
 
+uint64_t uvf__clock_us_coarse(void) {
+  return uvf__clock_us();
+}
+
 uint64_t uvf__clock_us_about(void) {
   return uvf__clock_us();
 }

@@ -25,8 +25,8 @@ typedef struct {
 
 /* Of a flowvar's channel a task needs where its value is. */
 typedef struct {
-  uvf__flow_t flow;
   uvf__chan_t chan;
+  uvf__flow_t flow; /* UVF__FLOW_AT */
   model_item_t value, arg, scratch;
 } memory_t;
 
@@ -54,7 +54,7 @@ static void over(uvf_task_t *t, int status) {
   RL_ASSERT(status == t->status);
   if (status == 0) RL_ASSERT(item_get(&m->value) == 7);
   item_set(&m->scratch, 2); /* it is ours alone now */
-  RL_ASSERT(uvf__task_move(t, UVF__RUNNING, status == 0 ? UVF__DONE : UVF__FAILED));
+  uvf__task_end(t, status == 0 ? UVF__DONE : UVF__FAILED);
   if (!has(KEPT)) uvf__free(m);
 }
 
@@ -85,7 +85,7 @@ static int work(uvf_task_t *t, void *arg, void *value) {
 
 static void runs(void) {
   uvf_task_t *t = s->task;
-  if (!has(RUNS) && !uvf__task_move(t, UVF__PENDING, UVF__RUNNING)) return;
+  if (!has(RUNS) && !uvf__task_move(t, UVF__RUNNING)) return;
   int r = uvf__task_run(t, &s->m->value);
   if (r != UVF_LATER) over(t, r);
 }
@@ -94,7 +94,7 @@ static void runs(void) {
 static void cancels(void) {
   int r;
   do {
-    if (uvf__task_move(s->task, UVF__PENDING, UVF__CANCELLED_TASK)) {
+    if (uvf__task_move(s->task, UVF__CANCELLED_TASK)) {
       RL_ASSERT(s->cancelled++ == 0);
       RL_ASSERT(item_get(&s->m->arg) == 5);
       return;
@@ -126,7 +126,7 @@ struct model : rl::test_suite<model, 3> {
     s = model_new<state_t>();
     memory_t *m = s->m = model_new<memory_t>();
     s->task = &m->flow.task;
-    m->flow.chan = &m->chan;
+
     m->chan.generation = uvf__fork_generation();
     m->chan.item_size = sizeof(model_item_t);
     m->chan.q.cell.item = &m->value;

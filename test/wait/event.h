@@ -67,7 +67,7 @@ static const uvf__wait_type_t event_type = {event_attempt, event_enlist,   event
 /* Asserts. */
 static inline void event_init(event_t *e) {
   memset(e, 0, sizeof *e);
-  assert_int_equal(uvf__waits_init(&e->waits, false), 0);
+  assert_int_equal(uvf__waits_init(&e->waits, UVF__FENCE_PLAIN), 0);
 }
 
 /* Asserts that nobody waits and that every wait has given up its reference. */

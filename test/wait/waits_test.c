@@ -195,7 +195,7 @@ static void the_heavy_fence_changes_nothing_else(void **state) {
   uvf__fence_setup();
   test_host_init(&h);
   memset(&e, 0, sizeof e);
-  assert_int_equal(uvf__waits_init(&e.waits, true), 0);
+  assert_int_equal(uvf__waits_init(&e.waits, UVF__FENCE_HEAVY), 0);
   assert_int_equal(event_wait(h.loop, &req, &e, UVF_FOREVER), 0);
   event_grant(&e, 1, 0);
   test_host_run(&h);
@@ -311,7 +311,7 @@ static void an_outcome_decided_in_time_counts_though_it_is_told_too_late(void **
   if (uvf__clock_us() < began + MS * 1000 / 2) /* else the machine was too slow for this */
     grant_slowly(&e, UV_EOF, uvf__clock_us() + 2 * MS * 1000);
   thread_join(&s.thread);
-  assert_true(s.result == UV_EOF || (s.result == UV_ETIMEDOUT && e.waits.fired == 0));
+  assert_true(s.result == UV_EOF || (s.result == UV_ETIMEDOUT && uvf__waits_fired(&e.waits) == 0));
   event_destroy(&e, 0);
 }
 
@@ -355,7 +355,7 @@ static void grants_and_timeouts_race_and_each_wait_has_one_outcome(void **state)
     left -= racers[i].granted + racers[i].timed_out;
   }
   assert_int_equal(left, 0);
-  assert_int_equal(e.waits.fired, granted);
+  assert_int_equal(uvf__waits_fired(&e.waits), granted);
   event_destroy(&e, 0);
 }
 
