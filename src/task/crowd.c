@@ -73,7 +73,6 @@ void uvf__crowd_watch(uvf_executor_t *ex) {
   } while (ex->queued > 0 && !ex->paused && uvf__crowded(ex) && c->begun != seen && ++looks < LOOKS);
   if (c->begun == seen && ex->queued > 0 && uvf__clock_us() >= until_us) note_stuck(c);
   c->watched = false;
-  uvf__intake_set(ex);
 }
 
 void uvf__crowd_leave(uvf_executor_t *ex) {

@@ -5,11 +5,13 @@
  * A job that came where there was room for one is marked, so that no other follows. Who queues pushes by CAS, unless it is shut or
  * full. Whoever holds the executor's lock takes all by an exchange, which leaves the token that is right from then on.
  *
- * Open while a runner watches others at work, or lingers, jobs are short and the queue is empty; and only where there is no
- * limit and the executor is not closed. The last of them shuts it before it looks into the queue, so nothing that came in is
- * forgotten, whatever the others do. Who watches alone, or has a job left to it and lingers, is not enough: each may meet a long job,
- * and then somebody must have started another runner. That is why there is room for one only where somebody lingers: who brings the
- * next one starts a runner that watches it.
+ * Open while jobs are short, a runner is at work or lingers, and another one watches it, or was asked for and will: each may meet a
+ * long job, and then there must be one who looks after the rest. Where none is there is room for one while a runner lingers and the
+ * queue is empty: who brings the next one asks for a runner, by the lock. Where one runs at a time nobody could help, and none need be.
+ * And only where there is no limit and the executor is not closed.
+ * So the intake is set anew after each of these changes. A runner in a visit counts as one that looks, though it may be about to
+ * take a job or to leave: it sets the intake right before it does, as if it were gone, and then looks at what came in; and if that
+ * shuts it, asks for a runner where one is wanted. So nothing that came in is forgotten, whatever the others do.
  * Shut means empty, and under the executor's lock open and shut do not change; so where that lock is held and it is shut, there is
  * nothing to gather. A job that came in counts as queued, and gets its unit of the executor's memory, when it is gathered: until then
  * the runner's own unit is enough. Order is kept: who queues a job without the intake gathers first.
@@ -92,19 +94,33 @@ static void gather(uvf_executor_t *ex, uvf__opening_t opening) {
   if (count > 0) uvf__executor_gathered(ex, count);
 }
 
-void uvf__intake_gather(uvf_executor_t *ex) {
-  if (ex->door.opening != UVF__SHUT) gather(ex, ex->door.opening);
+/* Is there one who watches, or will? Or can there be none, since one runs at a time? */
+static bool helped(const uvf_executor_t *ex) {
+  return ex->looking > ex->lingering || ex->max_running == 1 || ex->max_runners == 1;
 }
 
 static uvf__opening_t right(uvf_executor_t *ex) {
   if (ex->capacity != UVF__NO_LIMIT || ex->closed) return UVF__SHUT;
   if (ex->crowd.watched) return uvf__crowd_works(ex) ? UVF__OPEN : UVF__SHUT;
-  return ex->lingering && ex->queued == 0 && uvf__crowded(ex) ? UVF__OPEN_FOR_ONE : UVF__SHUT;
+  if (!uvf__crowded(ex)) return UVF__SHUT;
+  if (helped(ex)) return UVF__OPEN;
+  return ex->lingering && ex->queued == 0 ? UVF__OPEN_FOR_ONE : UVF__SHUT;
 }
 
+/* Where there was room for one, there is none once something was gathered. */
 void uvf__intake_set(uvf_executor_t *ex) {
-  uvf__opening_t opening = right(ex);
-  if (opening != ex->door.opening) gather(ex, opening);
+  for (uvf__opening_t opening; (opening = right(ex)) != ex->door.opening;)
+    gather(ex, opening);
+}
+
+void uvf__intake_fetch(uvf_executor_t *ex) {
+  if (ex->door.opening != UVF__SHUT) gather(ex, ex->door.opening);
+}
+
+void uvf__intake_gather(uvf_executor_t *ex) {
+  uvf__intake_fetch(ex);
+  uvf__intake_set(ex);
+  if (!uvf__list_empty(&ex->queue)) a_store(&ex->intake.work, 1, relaxed); /* X4 */
 }
 
 bool uvf__intake_worth_waiting(uvf_executor_t *ex) {
@@ -121,6 +137,6 @@ void uvf__intake_wait(void) {
 }
 
 void uvf__intake_waited(uvf_executor_t *ex) {
-  uvf__intake_gather(ex);
+  uvf__intake_fetch(ex);
   ex->door.vain = ex->door.brought > 1 ? 0 : VAIN;
 }

@@ -45,6 +45,9 @@ bool uvf__intake_work(uvf__intake_t *in);
 /* Moves what is there to the end of the queue. */
 void uvf__intake_gather(uvf_executor_t *ex);
 
+/* The same by a runner in a visit, which still counts as one that looks; it sets the intake right before it goes. */
+void uvf__intake_fetch(uvf_executor_t *ex);
+
 /* Opens it, or gathers and shuts it, as is right: after each change of who watches, lingers or works, of an
  * empty queue, or when the executor was closed. */
 void uvf__intake_set(uvf_executor_t *ex);

@@ -68,7 +68,7 @@ static uvf__link_t *first(uvf_executor_t *ex) {
   bool may = may_begin(ex);
   if (may && !uvf__list_empty(&ex->queue)) return ex->queue.next;
   a_store(&ex->intake.work, 0, relaxed); /* X4 */
-  uvf__intake_gather(ex);
+  uvf__intake_fetch(ex);
   return may ? uvf__list_first(&ex->queue) : NULL;
 }
 
@@ -210,7 +210,9 @@ static void look_again(uvf_executor_t *ex, const round_t *r) {
 /* Under the lock. A runner that has found nothing is about to leave. If it was the last one at work, nothing may come in past the lock
  * any more, and what just did is there to be taken. */
 static uvf__job_t *look_back(uvf_executor_t *ex, const round_t *r, bool may_take) {
+  ex->looking--; /* it counts as gone */
   uvf__intake_set(ex);
+  ex->looking++;
   return may_take ? take(ex, r->now_us) : NULL;
 }
 
@@ -235,12 +237,12 @@ static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
   bool crowded = !spent && !r->watch && uvf__crowded(ex); /* who has watched takes over */
   bool may_take = !spent && !crowded;
   if (may_take) next = take(ex, r->now_us);
-  r->watch = crowded && ex->queued > ex->lingering && !ex->crowd.watched;
   r->look = next == NULL && may_take && linger_begin(ex, r);
-  if (next == NULL && !r->look && !r->watch) next = look_back(ex, r, may_take);
+  if (next == NULL && !r->look) next = look_back(ex, r, may_take);
+  r->watch = crowded && ex->queued > ex->lingering && !ex->crowd.watched;
   r->had = next != NULL;
   if (r->had) r->number = uvf__crowd_begin(&ex->crowd);
-  if (r->had && ex->crowd.watched) uvf__intake_set(ex); /* it is at work again, if it had lingered */
+  if (r->had || r->watch) uvf__intake_set(ex); /* at work it helps nobody; watching it does */
   r->wait = (r->had || r->look) && uvf__intake_worth_waiting(ex);
   r->asks = share == UVF__ASKS;
   r->again = spent && ex->type->yields && ex->queued > 0 && may_begin(ex);
@@ -256,7 +258,9 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   uvf__link_t *slot = NULL;
   bool counted = over == NULL || over->type->counted;
   bool watched = r->watch;
+  uvf__opening_t was;
   uvf__lock(&ex->waits.lock);
+  was = ex->door.opening;
   rest_t rest = come_back(ex, r, &bells);
   if (rest != NULL && !counted) {
     uvf__unlock(&ex->waits.lock);
@@ -267,7 +271,8 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   }
   look_again(ex, r);
   uvf__job_t *next = choose(ex, r);
-  bool start = watched && uvf__runner_wanted(ex, &slot); /* it took over: somebody else is to watch */
+  bool changed = watched || ex->door.opening != was; /* it took over, or others may not bring jobs any more */
+  bool start = changed && uvf__runner_wanted(ex, &slot);
   bool more = uvf__executor_tell(ex, &bells);
   uint64_t until_us = ex->pace.until;
   uvf__unlock(&ex->waits.lock);

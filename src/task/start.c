@@ -26,6 +26,7 @@ static void count(uvf_executor_t *ex, uvf__link_t *slot) {
   ex->looking++;
   if (ex->slotted) ex->slots_out++;
   if (slot != NULL) uvf__unlink(slot);
+  uvf__intake_set(ex); /* one will watch */
 }
 
 bool uvf__runner_wanted(uvf_executor_t *ex, uvf__link_t **slot) {
@@ -60,10 +61,12 @@ static void put_slot(uvf_executor_t *ex, uvf__link_t *slot) {
 /* Takes a runner that was wanted off the books. True: the executor has ended with it. */
 static bool uncount(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
   ex->runners--;
-  if (lost)
+  if (lost) {
     ex->looking--;
-  else
+    uvf__intake_set(ex); /* nobody will watch */
+  } else {
     ex->leaving--;
+  }
   if (slot != NULL) put_slot(ex, slot);
   return uvf__executor_ends(ex);
 }

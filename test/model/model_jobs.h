@@ -18,14 +18,15 @@ typedef struct {
 } scenario_t;
 
 enum {
-  LATER = 1,    /* jobs answer UVF_LATER; somebody ends them */
-  SPENT = 2,    /* a runner leaves after each job */
-  MEET = 4,     /* a job waits until another one runs, too */
-  PAUSED = 8,   /* from the start */
-  REFUSES = 16, /* some runners cannot be started */
-  CROWDED = 32, /* jobs are taken for short ones (crowd.h) */
-  STANDS = 64,  /* runners are started by the first thread, which does so only when it queues something itself */
-  SHORT = 128   /* with MEET: the first two do not meet */
+  LATER = 1,      /* jobs answer UVF_LATER; somebody ends them */
+  SPENT = 2,      /* a runner leaves after each job */
+  MEET = 4,       /* a job waits until another one runs, too */
+  PAUSED = 8,     /* from the start */
+  REFUSES = 16,   /* some runners cannot be started */
+  CROWDED = 32,   /* jobs are taken for short ones (crowd.h) */
+  STANDS = 64,    /* runners are started by the first thread, which does so only when it queues something itself */
+  SHORT = 128,    /* with MEET: the first two do not meet */
+  LOOKED_AT = 256 /* somebody looks at the statistics */
 };
 
 enum { PENDING, RUNNING, CANCELLED };
@@ -49,6 +50,7 @@ typedef struct {
   job_t *ends_later[MOST_JOBS];
   int later_count, later_taken;
   int begun[4], over_of[4], accepted_of[4]; /* by who made them; the first: the number after that of the last one */
+  a_u32 queued;                             /* for who asks how many are */
   int made, accepted, ran, ended, cancelled, asked, met;
   uint32_t running;
   bool halted; /* paused, and somebody has seen it idle */
@@ -159,10 +161,12 @@ static job_t *job_new(void) {
 static int submit(job_t *j) {
   unsigned by = j->by; /* it may be gone afterwards */
   int r = uvf__executor_submit(s->ex, &j->job, UVF__ORDINARY);
-  if (r == 0)
-    s->accepted++, s->accepted_of[by]++;
-  else
+  if (r != 0) {
     job_free(j);
+  } else {
+    s->accepted++, s->accepted_of[by]++;
+    if ((scenario->how & LOOKED_AT) != 0) a_add(&s->queued, 1, release);
+  }
   if (scenario->capacity == UVF__NO_LIMIT) return r;
   uvf_executor_stats_t stats;
   uvf_executor_stats(s->ex, &stats);

@@ -7,7 +7,7 @@
 #include "task/executor.h"
 
 static void nothing(uvf_executor_t *ex) {
-  uvf__free(ex);
+  uvf__free_line(ex);
 }
 
 static const uvf__executor_type_t bare_type = {.name = "bare", .destroy = nothing};
@@ -15,7 +15,7 @@ static const uvf__executor_type_t bare_type = {.name = "bare", .destroy = nothin
 /* An executor on which something is queued and nothing runs; its lock is held. Asserts. */
 static uvf_executor_t *bare(void) {
   const uvf__executor_setup_t setup = {&bare_type, NULL, NULL, UVF__NO_LIMIT, UINT32_MAX, 4, NULL, NULL};
-  uvf_executor_t *ex = uvf__calloc(1, sizeof *ex);
+  uvf_executor_t *ex = uvf__calloc_line(sizeof *ex);
   assert_non_null(ex);
   assert_int_equal(uvf__executor_init(ex, &setup), 0);
   uvf__lock(&ex->waits.lock);

@@ -27,18 +27,17 @@ static void nothing(uvf__job_t *job) {
 static const uvf__job_type_t job_type = {alive, yes, NULL, NULL, NULL, yes, nothing, NULL, true};
 
 static void destroy(uvf_executor_t *ex) {
-  uvf__free(ex);
+  uvf__free_line(ex);
 }
 
 static const uvf__executor_type_t bare_type = {.name = "bare", .destroy = destroy};
 
-/* An executor whose runners are only said to be there: one works on a short job, so that none is wanted. Asserts. */
+/* An executor whose runners are only said to be there: one works on a short job. Asserts. */
 static uvf_executor_t *bare(size_t capacity) {
   const uvf__executor_setup_t setup = {&bare_type, NULL, NULL, capacity, UINT32_MAX, 4, NULL, NULL};
-  uvf_executor_t *ex = uvf__calloc(1, sizeof *ex);
+  uvf_executor_t *ex = uvf__calloc_line(sizeof *ex);
   assert_non_null(ex);
   assert_int_equal(uvf__executor_init(ex, &setup), 0);
-  ex->looking = 1;
   (void)uvf__crowd_begin(&ex->crowd);
   ex->crowd.average = 0;
   return ex;
@@ -48,6 +47,7 @@ static void set(uvf_executor_t *ex, bool watched, bool lingering) {
   uvf__lock(&ex->waits.lock);
   ex->crowd.watched = watched;
   ex->lingering = lingering;
+  ex->looking = (uint32_t)watched + (uint32_t)lingering;
   uvf__intake_set(ex);
   uvf__unlock(&ex->waits.lock);
 }
@@ -94,12 +94,15 @@ static void it_is_open_while_one_watches(void **state) {
   assert_int_equal(ex->queued, 5); /* shut means gathered */
   expect_queue(ex, jobs, 5);
   assert_false(offer(ex, &jobs[5]));
+  uvf__crowd_end(&ex->crowd, 1);
+  set(ex, true, false); /* nobody but the one who watches */
+  assert_false(offer(ex, &jobs[5]));
   release(ex);
 }
 
 static void who_lingers_takes_one_short_job(void **state) {
   uvf_executor_t *ex = bare(UVF__NO_LIMIT);
-  bare_job_t jobs[3];
+  bare_job_t jobs[2];
   (void)state;
   ex->crowd.average = 1000;
   set(ex, false, true);
@@ -109,9 +112,45 @@ static void who_lingers_takes_one_short_job(void **state) {
   assert_true(offer(ex, &jobs[0]));
   assert_false(offer(ex, &jobs[1])); /* who brings it has to see to it that somebody watches */
   assert_int_equal(queued(ex), 1);
-  assert_true(offer(ex, &jobs[1]));
+  assert_false(offer(ex, &jobs[1])); /* the room is taken */
   set(ex, true, true);
-  assert_true(offer(ex, &jobs[2]));
+  assert_true(offer(ex, &jobs[1]));
+  release(ex);
+}
+
+static void it_is_open_while_one_is_coming(void **state) {
+  uvf_executor_t *ex = bare(UVF__NO_LIMIT);
+  bare_job_t jobs[3];
+  uvf__link_t *slot;
+  (void)state;
+  assert_false(offer(ex, &jobs[0]));
+  uvf__lock(&ex->waits.lock);
+  assert_true(uvf__runner_succeeds(ex, &slot)); /* somebody has asked for one */
+  uvf__unlock(&ex->waits.lock);
+  assert_true(offer(ex, &jobs[0]) && offer(ex, &jobs[1]));
+  uvf__lock(&ex->waits.lock);
+  ex->crowd.average = 1000; /* it will not watch, but take one */
+  uvf__intake_set(ex);
+  uvf__unlock(&ex->waits.lock);
+  assert_false(offer(ex, &jobs[2]));
+  assert_int_equal(ex->queued, 2);
+  ex->runners = 0;
+  release(ex);
+}
+
+/* Nobody else could run them. */
+static void it_is_open_where_one_runs_at_a_time(void **state) {
+  uvf_executor_t *ex = bare(UVF__NO_LIMIT);
+  bare_job_t jobs[3];
+  (void)state;
+  ex->max_running = 1;
+  set(ex, false, false);
+  assert_true(offer(ex, &jobs[0]) && offer(ex, &jobs[1]));
+  uvf__lock(&ex->waits.lock);
+  uvf__crowd_end(&ex->crowd, 1); /* and nobody does */
+  uvf__intake_set(ex);
+  uvf__unlock(&ex->waits.lock);
+  assert_false(offer(ex, &jobs[2]));
   release(ex);
 }
 
@@ -212,6 +251,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(it_is_open_while_one_watches),
       TEST(who_lingers_takes_one_short_job),
+      TEST(it_is_open_while_one_is_coming),
+      TEST(it_is_open_where_one_runs_at_a_time),
       TEST(not_where_there_is_a_limit_or_the_end),
       TEST(what_was_cancelled_does_not_come_in),
       TEST(jobs_keep_their_order),
