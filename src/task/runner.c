@@ -109,23 +109,33 @@ static void end_job(uvf_executor_t *ex, uvf__job_t *job, int status, uvf__bells_
 
 /* ---- running ---- */
 
-/* A runner between two visits to the lock. */
+/* What a runner does until its next visit to the lock. */
+typedef enum {
+  LEAVES,  /* its thread, and comes no more */
+  WORKS,   /* on a job */
+  LINGERS, /* since it has none */
+  WATCHES  /* others, to whom it leaves the work */
+} doing_t;
+
+/* The job that a runner has had since its last visit. */
 typedef struct {
-  uvf__job_t *over; /* ended, to be told of */
+  uvf__job_t *over; /* NULL: it has not ended, or there was none */
   int status;
+  uint64_t number; /* in the crowd */
+  bool measured;
+  uint64_t took_us;
+} last_t;
+
+/* A runner between two visits. */
+typedef struct {
+  doing_t doing;
+  last_t last;
   uint64_t began_us, now_us;
-  bool had;   /* a job, until now */
-  bool ran;   /* at least one */
-  bool fresh; /* at least one since it last had nothing to do */
-  bool look;  /* it has nothing to do, and lingers */
-  bool wait;  /* it gives others the time to queue some more */
-  bool watch; /* it leaves the work to others, and watches them */
-  bool again; /* it leaves its thread, and will come back */
-  bool asks;  /* it cannot leave before somebody was asked */
-  uint32_t jobs;
-  uint64_t number;  /* the last one's, in the crowd */
-  bool measured;    /* the last one */
-  uint64_t took_us; /* and how long it took */
+  uint32_t jobs; /* so many, until now */
+  bool fresh;    /* some of them since it last had nothing to do */
+  bool wait;     /* it gives others the time to queue some more */
+  bool asks;     /* it cannot leave before somebody was asked */
+  bool again;    /* it leaves, but will come back */
 } round_t;
 
 /* One job of MEASURED is measured, and each that was so long that it shows anyway. */
@@ -133,18 +143,20 @@ typedef struct {
 #define LONG_US 100
 
 static void run_job(uvf__job_t *job, round_t *r) {
-  r->ran = r->fresh = true;
-  r->measured = r->jobs++ % MEASURED == 0;
-  uint64_t began = r->measured ? uvf__clock_us_about() : r->now_us;
-  r->status = job->type->run(job);
+  last_t *l = &r->last;
+  r->fresh = true;
+  l->measured = r->jobs++ % MEASURED == 0;
+  uint64_t began = l->measured ? uvf__clock_us_about() : r->now_us;
+  l->status = job->type->run(job);
+  l->over = l->status == UVF_LATER ? NULL : job;
   r->now_us = uvf__clock_us_about();
-  r->took_us = r->now_us - began;
-  if (r->took_us >= LONG_US) r->measured = true;
+  l->took_us = r->now_us - began;
+  if (l->took_us >= LONG_US) l->measured = true;
 }
 
 /* May it wait for work to come? */
 static bool linger_begin(uvf_executor_t *ex, round_t *r) {
-  if (!r->ran || ex->lingering || ex->paused || ex->closed) return false;
+  if (r->jobs == 0 || ex->lingering || ex->paused || ex->closed) return false;
   if (r->fresh) uvf__pace_took(&ex->pace, r->now_us, 1, 1);
   r->fresh = false;
   if (!uvf__pace_look_again(&ex->pace, r->now_us)) return false;
@@ -189,22 +201,22 @@ static rest_t over(uvf_executor_t *ex, uvf__job_t *job, int status, uvf__bells_t
 /* Under the lock: back from a job, from lingering or from watching. */
 static rest_t come_back(uvf_executor_t *ex, round_t *r, uvf__bells_t *bells) {
   rest_t rest = NULL;
-  if (r->watch) uvf__crowd_watch(ex);
-  if (r->look) {
+  if (r->doing == WATCHES) uvf__crowd_watch(ex);
+  if (r->doing == LINGERS) {
     ex->lingering = false;
     uvf__intake_set(ex);
   }
   if (r->wait) uvf__intake_waited(ex);
-  if (r->over != NULL) rest = over(ex, r->over, r->status, bells);
+  if (r->last.over != NULL) rest = over(ex, r->last.over, r->last.status, bells);
   return rest;
 }
 
 /* Under the lock: it will look for the next one. */
 static void look_again(uvf_executor_t *ex, const round_t *r) {
-  if (!r->had) return;
+  if (r->doing != WORKS) return;
   ex->looking++;
-  uvf__crowd_end(&ex->crowd, r->number);
-  if (r->measured) uvf__crowd_note(&ex->crowd, r->took_us);
+  uvf__crowd_end(&ex->crowd, r->last.number);
+  if (r->last.measured) uvf__crowd_note(&ex->crowd, r->last.took_us);
 }
 
 /* Under the lock. A runner that has found nothing is about to leave. If it was the last one at work, nothing may come in past the lock
@@ -226,27 +238,35 @@ static void leave(uvf_executor_t *ex, bool again) {
 }
 
 static uvf__share_t share_of(uvf_executor_t *ex, const round_t *r) {
-  return r->ran && ex->type->share != NULL ? ex->type->share(ex, r->began_us, r->now_us) : UVF__LEFT;
+  return r->jobs > 0 && ex->type->share != NULL ? ex->type->share(ex, r->began_us, r->now_us) : UVF__LEFT;
 }
 
-/* Under the lock: the next job; NULL: it lingers (look), watches or leaves. */
+/* Under the lock: the next job; NULL: what it does instead is settled. Who has watched takes over, however crowded it is. */
+static uvf__job_t *find(uvf_executor_t *ex, round_t *r, bool spent) {
+  bool crowded = !spent && r->doing != WATCHES && uvf__crowded(ex);
+  bool may_take = !spent && !crowded;
+  uvf__job_t *next = may_take ? take(ex, r->now_us) : NULL;
+  if (next == NULL && may_take && linger_begin(ex, r)) {
+    r->doing = LINGERS;
+    return NULL;
+  }
+  if (next == NULL) next = look_back(ex, r, may_take);
+  bool watches = crowded && ex->queued > ex->lingering && !ex->crowd.watched;
+  r->doing = next != NULL ? WORKS : watches ? WATCHES : LEAVES;
+  return next;
+}
+
+/* Under the lock: the next job, and all that follows from what it does now. */
 static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
-  uvf__job_t *next = NULL;
   uvf__share_t share = share_of(ex, r);
   bool spent = share == UVF__SPENT;
-  bool crowded = !spent && !r->watch && uvf__crowded(ex); /* who has watched takes over */
-  bool may_take = !spent && !crowded;
-  if (may_take) next = take(ex, r->now_us);
-  r->look = next == NULL && may_take && linger_begin(ex, r);
-  if (next == NULL && !r->look) next = look_back(ex, r, may_take);
-  r->watch = crowded && ex->queued > ex->lingering && !ex->crowd.watched;
-  r->had = next != NULL;
-  if (r->had) r->number = uvf__crowd_begin(&ex->crowd);
-  if (r->had || r->watch) uvf__intake_set(ex); /* at work it helps nobody; watching it does */
-  r->wait = (r->had || r->look) && uvf__intake_worth_waiting(ex);
+  uvf__job_t *next = find(ex, r, spent);
+  if (r->doing == WORKS) r->last.number = uvf__crowd_begin(&ex->crowd);
+  if (r->doing == WORKS || r->doing == WATCHES) uvf__intake_set(ex); /* at work it helps nobody; watching it does */
+  r->wait = (r->doing == WORKS || r->doing == LINGERS) && uvf__intake_worth_waiting(ex);
   r->asks = share == UVF__ASKS;
   r->again = spent && ex->type->yields && ex->queued > 0 && may_begin(ex);
-  if (!r->had && !r->look && !r->watch) leave(ex, r->again);
+  if (r->doing == LEAVES) leave(ex, r->again);
   return next;
 }
 
@@ -254,10 +274,10 @@ static uvf__job_t *choose(uvf_executor_t *ex, round_t *r) {
  * more since work came in the meantime, this is done before: so this one sees it; and nobody counts on this one before. */
 static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   uvf__bells_t bells = uvf__bells_none();
-  uvf__job_t *over = r->over;
+  uvf__job_t *over = r->last.over;
   uvf__link_t *slot = NULL;
   bool counted = over == NULL || over->type->counted;
-  bool watched = r->watch;
+  bool watched = r->doing == WATCHES;
   uvf__opening_t was;
   uvf__lock(&ex->waits.lock);
   was = ex->door.opening;
@@ -281,7 +301,7 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
   if (more) uvf__executor_tell_all(ex);
   if (start) (void)uvf__runners_start(ex, slot); /* if that fails, this one goes on alone */
   if (r->asks) (void)uvf__runners_ask(ex);
-  if (r->look) linger(ex, until_us);
+  if (r->doing == LINGERS) linger(ex, until_us);
   return next;
 }
 
@@ -292,15 +312,13 @@ bool uvf__runner_run(uvf_executor_t *ex) {
   r.now_us = r.began_us;
   do {
     f.job = visit(ex, &r);
-    r.over = NULL;
-    if (f.job != NULL) {
+    r.last.over = NULL;
+    if (f.job != NULL)
       run_job(f.job, &r);
-      if (r.status != UVF_LATER) r.over = f.job;
-    } else {
+    else
       r.now_us = uvf__clock_us_about();
-    }
     if (r.wait) uvf__intake_wait();
-  } while (f.job != NULL || r.look || r.watch);
+  } while (r.doing != LEAVES);
   uvf__mine(innermost) = f.outer;
   return r.again;
 }

@@ -99,6 +99,11 @@ int uvf__runners_start(uvf_executor_t *ex, uvf__link_t *slot) {
   return first;
 }
 
+/* No lock held. Starts one if it is wanted. Where that fails, or none can be started any more (lost), nobody may be left who comes. */
+static void go_on(uvf_executor_t *ex, bool wanted, uvf__link_t *slot, bool lost) {
+  if (lost || (wanted && uvf__runners_start(ex, slot) != 0)) uvf__executor_strand(ex);
+}
+
 void uvf__runner_gone(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
   uvf__lock(&ex->waits.lock);
   bool end = uncount(ex, slot, lost);
@@ -106,7 +111,7 @@ void uvf__runner_gone(uvf_executor_t *ex, uvf__link_t *slot, bool lost) {
   uvf__unlock(&ex->waits.lock);
   if (end && ex->type->end != NULL) ex->type->end(ex);
   uvf__executor_tell_all(ex);
-  if (lost || (more && uvf__runners_start(ex, slot) != 0)) uvf__executor_strand(ex);
+  go_on(ex, more, slot, lost);
   uvf__executor_unhold(ex); /* the runner's */
 }
 
@@ -115,7 +120,7 @@ void uvf__runner_slot_back(uvf_executor_t *ex, uvf__link_t *slot) {
   put_slot(ex, slot);
   bool more = uvf__runner_wanted(ex, &slot);
   uvf__unlock(&ex->waits.lock);
-  if (more && uvf__runners_start(ex, slot) != 0) uvf__executor_strand(ex);
+  go_on(ex, more, slot, false);
 }
 
 void uvf__runners_asked(uvf_executor_t *ex, bool lost) {
@@ -124,7 +129,7 @@ void uvf__runners_asked(uvf_executor_t *ex, bool lost) {
   a_store(&ex->asked, 0, relaxed); /* X6 */
   bool more = !lost && uvf__runner_wanted(ex, &slot);
   uvf__unlock(&ex->waits.lock);
-  if (lost || (more && uvf__runners_start(ex, slot) != 0)) uvf__executor_strand(ex);
+  go_on(ex, more, slot, lost);
 }
 
 void uvf__runners_hurry(uvf_executor_t *ex) {
