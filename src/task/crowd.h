@@ -46,7 +46,8 @@ bool uvf__crowd_works(const uvf_executor_t *ex);
 /* Shall a runner that is free leave what is queued to the others? */
 bool uvf__crowded(uvf_executor_t *ex);
 
-/* Watches until the others need help or are done. It gives up the lock meanwhile, so the caller owes nobody a bell. */
+/* Watches until the others need help or are done. It gives up the lock meanwhile, so the caller owes nobody a bell; and he
+ * sets the intake afterwards. */
 void uvf__crowd_watch(uvf_executor_t *ex);
 
 /* A runner leaves; there may be something to do. */

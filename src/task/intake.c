@@ -15,11 +15,14 @@
  * Shut means empty, and under the executor's lock open and shut do not change; so where that lock is held and it is shut, there is
  * nothing to gather. A job that came in counts as queued, and gets its unit of the executor's memory, when it is gathered: until then
  * the runner's own unit is enough. Order is kept: who queues a job without the intake gathers first.
+ * Nothing lies there for longer than STAYS_US while others come: who comes after that goes by the lock, and gathers. So it is never
+ * many that somebody has to gather under the lock, however long the job is that keeps the only runner.
  * A runner that takes jobs faster than they come in would still meet who brings them at each. So when it finds its queue empty it
  * waits a moment, and goes on doing so as long as that brings more than one job.
  *
  * Pairs. X5: push (release; those on top of it continue its sequence) -> the exchange (acquire): the job, and the links.
  *        X7: first loads, whose value the CAS checks, hints, and init: relaxed.
+ *        X8: `until_us`, a hint: relaxed.
  *        X4: `work`, a hint for a lingering runner, which takes the lock to find out; it is taken back before the last look: relaxed.
  * Model: test/model/executor_model.cpp. */
 #include "task/intake.h"
@@ -29,6 +32,7 @@
 #ifndef INTAKE_SPINS
 #define INTAKE_SPINS 100 /* 2 to 4 us */
 #endif
+#define STAYS_US 50
 #define VAIN 64 /* not tried again so many times */
 
 static uvf__link_t tokens[UVF__OPENINGS];
@@ -53,11 +57,13 @@ static uvf__link_t *unmarked(uvf__link_t *l) {
 void uvf__intake_init(uvf_executor_t *ex) {
   ex->door = (uvf__door_t){UVF__SHUT, 0, 0};
   a_init(&ex->intake.head, &tokens[UVF__SHUT]); /* X7 */
+  a_init(&ex->intake.until_us, 0);              /* X8 */
   a_init(&ex->intake.work, 0);                  /* X4 */
 }
 
 void uvf__intake_destroy(uvf_executor_t *ex) {
   a_fini(&ex->intake.head);
+  a_fini(&ex->intake.until_us);
   a_fini(&ex->intake.work);
 }
 
@@ -65,7 +71,7 @@ bool uvf__intake_offer(uvf_executor_t *ex, uvf__job_t *job) {
   uvf__intake_t *in = &ex->intake;
   uvf__link_t *l = &job->link, *h = a_load(&in->head, relaxed); /* X7 */
   do {
-    bool room = h != &tokens[UVF__SHUT] && !is_marked(h);
+    bool room = h != &tokens[UVF__SHUT] && !is_marked(h) && job->since_us <= a_load(&in->until_us, relaxed); /* X8 */
     job->ex = room ? ex : NULL;
     if (!room) return false;
     l->next = h;
@@ -77,10 +83,17 @@ bool uvf__intake_work(uvf__intake_t *in) {
   return a_load(&in->work, relaxed) != 0 || !is_token(a_load(&in->head, relaxed)); /* X4, X7 */
 }
 
+/* Somebody has just looked after what came in. Written rarely: it lies beside `head`. */
+static void stay_open(uvf__intake_t *in) {
+  uint64_t now = uvf__clock_us_about();
+  if (a_load(&in->until_us, relaxed) < now + STAYS_US / 2) a_store(&in->until_us, now + STAYS_US, relaxed); /* X8 */
+}
+
 /* Moves what came to the queue, oldest first. Then it is open as said. */
 static void gather(uvf_executor_t *ex, uvf__opening_t opening) {
   uvf__intake_t *in = &ex->intake;
   ex->door.opening = opening;
+  if (opening != UVF__SHUT) stay_open(in);
   if (a_load(&in->head, relaxed) == &tokens[opening])
     return; /* X7: nothing comes in under the lock but what is pushed now */
   uvf__link_t *next, *end = ex->queue.prev;

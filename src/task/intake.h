@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Where jobs come in while they are short. Under the executor's lock alone, who queues a job and the runner that takes jobs would
  * meet once for each, and a lock that two threads want all the time costs more than a short job. So while a runner watches
- * others at work (crowd.h), or lingers (runner.c), jobs go on a stack beside the queue, by one compare-and-swap, and the runner
- * fetches all of them at once when its queue is empty. Whoever has to know what is queued gathers first. */
+ * others at work (crowd.h), or was asked for and will, or is the only one there can be, and for one job also while one lingers
+ * (runner.c), jobs go on a stack beside the queue, by one compare-and-swap, and the runner at work fetches all of them at once when its
+ * queue is empty. Whoever has to know what is queued gathers first. */
 #ifndef UVF_TASK_INTAKE_H
 #define UVF_TASK_INTAKE_H
 
@@ -21,6 +22,7 @@ typedef enum { UVF__SHUT, UVF__OPEN_FOR_ONE, UVF__OPEN, UVF__OPENINGS } uvf__ope
 /* Of an executor; nothing else is in its line. */
 typedef struct {
   _Alignas(UVF_CACHE_LINE) A_PTR(uvf__link_t) head; /* the stack */
+  a_u64 until_us;                                   /* who comes later goes by the lock */
   a_u32 work;                                       /* somebody has put a job into the queue: for who lingers */
 } uvf__intake_t;
 

@@ -219,10 +219,10 @@ static void look_again(uvf_executor_t *ex, const round_t *r) {
   if (r->last.measured) uvf__crowd_note(&ex->crowd, r->last.took_us);
 }
 
-/* Under the lock. A runner that has found nothing is about to leave. If it was the last one at work, nothing may come in past the lock
- * any more, and what just did is there to be taken. */
+/* Under the lock. A runner that has found nothing is about to leave. The intake is set as if it had, so that what comes in from here on
+ * is somebody else's, and what just did is there to be taken. */
 static uvf__job_t *look_back(uvf_executor_t *ex, const round_t *r, bool may_take) {
-  ex->looking--; /* it counts as gone */
+  ex->looking--;
   uvf__intake_set(ex);
   ex->looking++;
   return may_take ? take(ex, r->now_us) : NULL;
@@ -288,6 +288,7 @@ static uvf__job_t *visit(uvf_executor_t *ex, round_t *r) {
     rest(over);
     rest = NULL;
     uvf__lock(&ex->waits.lock);
+    was = ex->door.opening;
   }
   look_again(ex, r);
   uvf__job_t *next = choose(ex, r);

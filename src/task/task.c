@@ -23,33 +23,34 @@ bool uvf__task_move(uvf_task_t *t, uint32_t to) {
 }
 
 void uvf__task_end(uvf_task_t *t, uint32_t to) {
-  uint32_t w = a_load(&t->word, relaxed);                                                    /* K4 */
-  if ((w & UVF__PHASE) == UVF__RUNNING) a_store(&t->word, w + (to - UVF__RUNNING), relaxed); /* K6 */
+  uint32_t w = a_load(&t->word, relaxed); /* K4 */
+  while ((w & UVF__PHASE) == UVF__RUNNING)
+    if (a_cas(&t->word, &w, w + (to - UVF__RUNNING), seq_cst, relaxed)) return; /* K3 */
 }
 
 int uvf__task_ask(uvf_task_t *t) {
   uint32_t w = a_load(&t->word, relaxed); /* K4 */
-  while ((w & UVF__PHASE) == UVF__RUNNING && !uvf__task_over(w))
+  while ((w & UVF__PHASE) == UVF__RUNNING)
     if (a_cas(&t->word, &w, w | UVF__ASKED, seq_cst, relaxed)) return UV_EBUSY; /* K3 */
   return (w & UVF__PHASE) == UVF__PENDING ? UV_EAGAIN : UV_EALREADY;
 }
 
-/* Becomes the one to end it, and sets more flags with it. */
-static bool claim(uvf_task_t *t, uint32_t flags) {
+/* Becomes the one to end it. */
+static bool claim(uvf_task_t *t) {
   uint32_t w = a_load(&t->word, relaxed); /* K4 */
   while ((w & UVF__PHASE) == UVF__RUNNING && (w & UVF__CLAIMED) == 0)
-    if (a_cas(&t->word, &w, w | UVF__CLAIMED | flags, seq_cst, relaxed)) return true; /* K1, K3 */
+    if (a_cas(&t->word, &w, w | UVF__CLAIMED, acq_rel, relaxed)) return true; /* K1 */
   return false;
 }
 
 int uvf__task_run(uvf_task_t *t, void *value) {
   int r = t->work(t, t->arg, value);
-  if (r != UVF_LATER && claim(t, UVF__RETURNED | UVF__FINISHED)) {
+  if (r != UVF_LATER && claim(t)) {
     t->status = r > 0 ? UV_EINVAL : r;
     return t->status;
   }
   /* It ends later; also if it returned an outcome after somebody began to finish it. */
-  uint32_t w = a_or(&t->word, UVF__RETURNED, seq_cst); /* K2, K3 */
+  uint32_t w = a_or(&t->word, UVF__RETURNED, acq_rel); /* K2 */
   return (w & UVF__FINISHED) != 0 ? t->status : UVF_LATER;
 }
 
@@ -62,10 +63,10 @@ int uvf_task_finish(uvf_task_t *task, int status, const void *value) {
   uvf__chan_t *c = uvf__flow_chan(task);
   if (value != NULL && c == NULL) return UV_EINVAL; /* an offload has none */
   if (c != NULL ? uvf__chan_foreign(c) : uvf__executor_foreign(task->job.ex)) return UV_ENOTSUP;
-  if (!claim(task, 0)) return UV_EALREADY;
+  if (!claim(task)) return UV_EALREADY;
   if (value != NULL && status == 0) uvf__item_copy(c->q.cell.item, value, c->item_size);
   task->status = status;
-  uint32_t w = a_or(&task->word, UVF__FINISHED, seq_cst); /* K2, K3 */
+  uint32_t w = a_or(&task->word, UVF__FINISHED, acq_rel); /* K2 */
   if ((w & UVF__RETURNED) == 0) return 0;                 /* the worker ends it when it returns */
   if (task->job.ex != NULL)
     uvf__executor_over(task->job.ex, &task->job, status);

@@ -5,22 +5,21 @@
  *   PENDING -> RUNNING -> DONE | FAILED | ABANDONED     runner; then whoever ends it (ABANDONED: done, and nobody took the value)
  *   PENDING -> CANCELLED                                whoever cancels it
  *   PENDING -> FAILED                                   a continuation whose predecessor failed
- * Each way out of PENDING by one CAS: who wins it has the task from there on. The way out of RUNNING was won before, by CLAIMED.
+ * Each way out of PENDING by one CAS: who wins it has the task from there on. The way out of RUNNING was won before, by CLAIMED: it is
+ * taken when the outcome is in place, and until then the task may be asked to stop.
  *   ASKED     it was asked to stop; set while it runs
  *   CLAIMED   somebody is the one to end it: the work function by its return, or uvf_task_finish
- *   RETURNED  the work function has returned (a promise: there is none)
- *   FINISHED  the outcome is in place
+ *   RETURNED  the work function has returned UVF_LATER (a promise: there is none)
+ *   FINISHED  uvf_task_finish has put everything in place
  *   FOLLOWS_UP  constant: it is a continuation
  * Work that ends later has two parties, and until both are done with it the memory is needed: the worker, up to RETURNED, and the
- * finisher, up to FINISHED. The second one ends the task. Work that returns its outcome is both, by the CAS that claims the end.
+ * finisher, up to FINISHED. The second one ends the task.
  *
  * Pairs. K1: the phase (CAS): what was made before its submit comes before the work (so does the executor's lock).
- *        K2: RETURNED and FINISHED (acq_rel part): what the first party did comes before what the second does as the end.
- *        K3: ASKED, both of RETURNED and FINISHED, or a phase after PENDING (seq_cst) and then a look at the marks, against a waiter's
- *        mark and then its look (waits.h, M1).
+ *        K2: RETURNED and FINISHED (acq_rel): what the first party did comes before what the second does as the end.
+ *        K3: ASKED or a phase (seq_cst) and then a look at the marks, against a waiter's mark and then its look (waits.h, M1).
  *        K4: first loads, whose value the CAS checks, and init: relaxed. K5: a look at ASKED: nothing hangs on it, relaxed; for who
- *        waits for it seq_cst (K3). K6: the phase at the end: everybody else goes by K2's flags or by the channel, and nobody changes
- *        the word any more: relaxed.
+ *        waits for it seq_cst (K3).
  * Model: test/model/task_model.cpp. */
 #ifndef UVF_TASK_TASK_H
 #define UVF_TASK_TASK_H
@@ -69,12 +68,6 @@ int uvf__task_ask(uvf_task_t *t);
 
 /* Runs the work: how it ended, or UVF_LATER. */
 int uvf__task_run(uvf_task_t *t, void *value);
-
-/* Of a word: nothing more will come from the work, or it never ran. */
-static inline bool uvf__task_over(uint32_t word) {
-  const uint32_t both = UVF__RETURNED | UVF__FINISHED;
-  return (word & UVF__PHASE) > UVF__RUNNING || (word & both) == both;
-}
 
 static inline uint32_t uvf__task_phase(uvf_task_t *t) {
   return a_load(&t->word, relaxed) & UVF__PHASE; /* K4 */

@@ -11,7 +11,7 @@ static uvf__chan_t *chan_of(const uvf__waiter_t *w) {
 static int look(uvf__chan_t *c) {
   uint32_t w = uvf__task_look(&uvf__flow_of(c)->task);
   if ((w & UVF__ASKED) != 0) return 0;
-  return uvf__task_over(w) ? UV_EOF : UV_EAGAIN;
+  return (w & UVF__PHASE) <= UVF__RUNNING ? UV_EAGAIN : UV_EOF;
 }
 
 static int attempt(uvf__waiter_t *w) {

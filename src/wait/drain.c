@@ -67,7 +67,10 @@ void uvf_loop_drain(uvf_loop_t *loop, bool rang) {
   }
   uvf_loop_retain(loop);
   loop->draining = true;
-  uvf__loop_turn_begin(loop);
+  loop->turn++;
+  loop->turn_left = loop->turn_items;
+  loop->turn_began_us = uvf__clock_us();
+  loop->turn_end_us = loop->turn_began_us + loop->turn_us;
   uvf__ready_occupy(loop);
   uvf__deadlines_expire(loop);
   run_ready(loop);

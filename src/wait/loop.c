@@ -17,9 +17,6 @@
 #include "base/fork.h"
 #include "wait/ready.h"
 
-#define SHORT_US 8
-#define SHORT_LOOKS 4
-
 static bool host_valid(const uvf_host_t *h) {
   if (h == NULL) return false;
   for (size_t i = 0; i < sizeof h->reserved / sizeof h->reserved[0]; i++)
@@ -156,29 +153,9 @@ bool uvf__loop_stopped(uvf_loop_t *loop) {
   return loop->host.stopped != NULL && loop->host.stopped(loop->host.host);
 }
 
-/* Is the turn's time up? After a short time since the last look, SHORT_LOOKS items need none. */
-static bool time_is_up(uvf_loop_t *loop, uint32_t n) {
-  if (n < loop->look_in) {
-    loop->look_in -= n;
-    return false;
-  }
-  uint64_t now = uvf__clock_us_about();
-  loop->look_in = now - loop->looked_us < SHORT_US ? SHORT_LOOKS : 1;
-  loop->looked_us = now;
-  return now >= loop->turn_end_us;
-}
-
-void uvf__loop_turn_begin(uvf_loop_t *loop) {
-  loop->turn++;
-  loop->turn_left = loop->turn_items;
-  loop->turn_began_us = loop->looked_us = uvf__clock_us();
-  loop->turn_end_us = loop->turn_began_us + loop->turn_us;
-  loop->look_in = 1;
-}
-
 bool uvf__loop_spend(uvf_loop_t *loop, uint32_t n) {
   loop->turn_left = n < loop->turn_left ? loop->turn_left - n : 0;
-  return loop->turn_left == 0 || time_is_up(loop, n) || uvf__loop_stopped(loop);
+  return loop->turn_left == 0 || uvf__clock_us_about() >= loop->turn_end_us || uvf__loop_stopped(loop);
 }
 
 void uvf__loop_ring(uvf_loop_t *loop) {

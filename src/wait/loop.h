@@ -44,8 +44,6 @@ struct uvf_loop_s {
   uint64_t turn_began_us, turn_end_us;
   uint32_t turn;      /* counts them */
   uint32_t turn_left; /* items that this turn may still deliver */
-  uint32_t look_in;   /* items until the next look at the clock */
-  uint64_t looked_us; /* when it last did */
   uint32_t keeping;   /* ops that keep the loop alive */
   uint32_t tasks;     /* ops with UVF__OP_TASK */
   uvf__pace_t pace;   /* of lingering for these */
@@ -98,11 +96,7 @@ void uvf__loop_poll(uvf_loop_t *loop, bool on);
 /* Does the host want no further callback in this turn? */
 bool uvf__loop_stopped(uvf_loop_t *loop);
 
-/* Loop's thread: a turn begins, with all of its budget. */
-void uvf__loop_turn_begin(uvf_loop_t *loop);
-
-/* Counts n delivered items; true: this turn must end here. While callbacks are short, not each of them costs a look at the clock; so a
- * turn may end some of them later. */
+/* Counts n delivered items; true: this turn must end here. */
 bool uvf__loop_spend(uvf_loop_t *loop, uint32_t n);
 
 /* Rings the host and gives back the reference that ready_push took for it. Any thread, no lock held. */

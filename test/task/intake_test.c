@@ -171,6 +171,20 @@ static void not_where_there_is_a_limit_or_the_end(void **state) {
   uvf_executor_release(closed);
 }
 
+/* Nobody has fetched what came in for a while: the one at work may have met a long job. */
+static void not_after_a_while(void **state) {
+  uvf_executor_t *ex = bare(UVF__NO_LIMIT);
+  bare_job_t in_time = {.job.type = &job_type}, late = {.job.type = &job_type};
+  (void)state;
+  set(ex, true, false);
+  in_time.job.since_us = uvf__clock_us();
+  late.job.since_us = in_time.job.since_us + 1000000;
+  assert_true(uvf__intake_offer(ex, &in_time.job));
+  assert_false(uvf__intake_offer(ex, &late.job));
+  assert_null(late.job.ex);
+  release(ex);
+}
+
 /* What follows another job may be cancelled before it is queued, and so does not come that way. */
 static void what_was_cancelled_does_not_come_in(void **state) {
   uvf_executor_t *ex = bare(UVF__NO_LIMIT);
@@ -254,6 +268,7 @@ int main(void) {
       TEST(it_is_open_while_one_is_coming),
       TEST(it_is_open_where_one_runs_at_a_time),
       TEST(not_where_there_is_a_limit_or_the_end),
+      TEST(not_after_a_while),
       TEST(what_was_cancelled_does_not_come_in),
       TEST(jobs_keep_their_order),
       TEST(it_can_be_withdrawn),
