@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/atomic.h"
 
 #ifndef UVF__BLOCKS_KEPT
 #define UVF__BLOCKS_KEPT ((size_t)16 << 20)
@@ -39,6 +40,13 @@ void uvf__blocks_destroy(uvf__blocks_t *b) {
   uvf__mutex_destroy(&b->lock);
 }
 
+/* Asks for the lines of the one that will be taken next, while this one is being filled. */
+static void ask_ahead(const void *next, size_t size) {
+  if (next == NULL) return;
+  for (size_t at = 0; at < size; at += UVF_CACHE_LINE)
+    uvf__prefetch_write((const char *)next + at);
+}
+
 /* One that was kept, or NULL. */
 static void *take_kept(uvf__blocks_t *b, size_t size, bool *first) {
   size_t i = list_of(size);
@@ -49,7 +57,9 @@ static void *take_kept(uvf__blocks_t *b, size_t size, bool *first) {
     b->kept -= rounded(size);
     *first = b->out++ == 0;
   }
+  void *next = b->free[i];
   uvf__unlock(&b->lock);
+  ask_ahead(next, size);
   return block;
 }
 

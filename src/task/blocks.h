@@ -8,8 +8,8 @@
 
 #include "base/thread.h"
 
-#define UVF__BLOCK_STEP ((size_t)128) /* sizes are rounded up to this */
-#define UVF__BLOCK_SIZES 8            /* so many of them are kept: 128 to 1024 bytes */
+#define UVF__BLOCK_STEP ((size_t)64) /* sizes are rounded up to this */
+#define UVF__BLOCK_SIZES 16          /* so many of them are kept: 64 to 1024 bytes */
 
 /* Bytes that one executor keeps at the most. Tests that count memory set it to 0, before anything else. */
 extern size_t uvf__blocks_most;
