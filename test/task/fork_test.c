@@ -17,6 +17,14 @@ enum { THREADS_IN_CHILD = false };
 enum { THREADS_IN_CHILD = true };
 #endif
 
+/* AddressSanitizer does not take its allocator's locks across a fork: a child whose parent's threads were allocating may wait for one
+ * of them for ever. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { BUSY_PARENT = false };
+#else
+enum { BUSY_PARENT = true };
+#endif
+
 typedef struct {
   struct {
     char what[48];
@@ -277,6 +285,7 @@ static void promise_12_no_hang_whatever_the_parent_was_doing(void **state) {
   busy_t busy = {.g = &g};
   thread_t ids[2];
   int wrong = 0;
+  if (!BUSY_PARENT) skip();
   open_ground(&g);
   for (int i = 0; i < 2; i++)
     thread_start(&ids[i], keeps_busy, &busy);
