@@ -11,7 +11,7 @@
  *   CLAIMED   somebody is the one to end it: the work function by its return, or uvf_task_finish
  *   RETURNED  the work function has returned UVF_LATER (a promise: there is none)
  *   FINISHED  uvf_task_finish has put everything in place
- *   FOLLOWS_UP  constant: it is a continuation
+ *   FOLLOWS_UP  constant: it is a continuation; said here, too, so that the end of others need not look into another line for that
  * Work that ends later has two parties, and until both are done with it the memory is needed: the worker, up to RETURNED, and the
  * finisher, up to FINISHED. The second one ends the task.
  *
